@@ -1,0 +1,269 @@
+"""Applications, their instances, and the keys that instances sign with."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from instances.querysets import ApplicationQuerySet, InstanceQuerySet, PublicKeyQuerySet
+from instances.slugs import MAX_LENGTH, slug_for
+
+ESTABLISHED_AFTER = timedelta(hours=24)
+
+
+class Application(models.Model):
+    """A product whose installations are counted."""
+
+    slug = models.SlugField(
+        max_length=MAX_LENGTH,
+        unique=True,
+        help_text="In the address of its page and badges. Made of the name that its instances send.",
+    )
+    name = models.CharField(max_length=100)
+    team = models.ForeignKey(
+        Group,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="applications",
+        help_text="The team whose members see and manage it. Without one, superusers alone do.",
+    )
+    active_days = models.PositiveSmallIntegerField(
+        "active window (days)",
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text="An instance counts as active for so many days after its newest snapshot.",
+    )
+    report_minutes = models.PositiveIntegerField(
+        "reporting interval (minutes)",
+        default=60,
+        validators=[MinValueValidator(1)],
+        help_text="How often its instances are meant to report.",
+    )
+    publishes_badges = models.BooleanField(
+        "publish badges", default=True, help_text="Anybody who knows the address can then see these figures."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ApplicationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("dashboard:application", args=[self.slug])
+
+    @classmethod
+    def named(cls, name: str) -> Application:
+        """The application that instances call `name`, created on first sight."""
+        # Two first registrations at once: the unique slug lets one create it, and get_or_create finds it for the other.
+        return cls.objects.get_or_create(slug=slug_for(name), defaults={"name": name})[0]
+
+    def erase(self) -> None:
+        """Deletes it with its instances and all that is theirs."""
+        with transaction.atomic():
+            # Locked first, for the reason that Instance.erase gives.
+            list(self.instances.select_for_update().values_list("pk", flat=True))
+            self.delete()
+
+    def active_since(self, at: datetime) -> datetime:
+        """The oldest time that a newest snapshot may have for its instance to be active at `at`."""
+        return at - timedelta(days=self.active_days)
+
+
+class Instance(models.Model):
+    """One installation of an application: what it is, how it is, and its latest metrics."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        ACTIVE = "active", "Active"
+        REVOKED = "revoked", "Revoked"
+
+    class Exclusion(models.TextChoices):
+        EPHEMERAL = "ephemeral", "Ephemeral"
+        TEST = "test", "Test"
+        MANUAL = "manual", "By hand"
+
+    # What an instance says of itself, by the names that the protocol and this model share.
+    DESCRIPTION = ("app_version", "deployment_mode", "environment", "os_arch")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    application = models.ForeignKey(Application, models.CASCADE, related_name="instances")
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    exclusion = models.CharField(
+        "excluded as", max_length=20, choices=Exclusion, blank=True, help_text="Why it is not counted, if it is not."
+    )
+
+    app_version = models.CharField("version", max_length=100, blank=True)
+    deployment_mode = models.CharField(max_length=100, blank=True)
+    environment = models.CharField(max_length=100, blank=True)
+    os_arch = models.CharField("system", max_length=100, blank=True)
+    claims = models.JSONField(
+        null=True,
+        editable=False,
+        help_text="What an unsigned registration has said of it since; holds once the instance signs an activation.",
+    )
+
+    registered_at = models.DateTimeField(default=timezone.now, editable=False)
+    activated_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    excluded_at = models.DateTimeField(null=True, editable=False)
+    first_report_at = models.DateTimeField(null=True, editable=False, help_text="Its oldest snapshot's timestamp.")
+    last_report_at = models.DateTimeField(null=True, editable=False, help_text="Its newest snapshot's timestamp.")
+    last_seen_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a new snapshot last arrived, by the server's clock."
+    )
+    wrong_clock_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it last sent a timestamp that is out of range."
+    )
+    metrics = models.JSONField(
+        default=dict, editable=False, help_text="The newest snapshot's numbers, strings and booleans by flattened path."
+    )
+
+    objects = InstanceQuerySet.as_manager()
+
+    # Deliberately no index on what a snapshot changes: without one PostgreSQL updates the row in place (HOT), and a
+    # page reads all rows of its application anyway.
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def get_absolute_url(self) -> str:
+        return reverse("dashboard:instance", args=[self.pk])
+
+    @property
+    def short_id(self) -> str:
+        return str(self.pk)[:8]
+
+    @property
+    def is_established(self) -> bool:
+        """Has reported across 24 hours or more."""
+        if self.first_report_at is None or self.last_report_at is None:
+            return False
+        return self.last_report_at - self.first_report_at >= ESTABLISHED_AFTER
+
+    @property
+    def current_key(self) -> PublicKey | None:
+        return self.keys.current().first()
+
+    def claim(self, application_name: str, description: dict[str, str]) -> None:
+        """Keeps what an unsigned registration says of the instance, until the instance itself confirms it."""
+        claims: dict[str, str] | None = {"app_name": application_name, **description}
+        known = {name: getattr(self, name) for name in self.DESCRIPTION}
+        if description == known and slug_for(application_name) == self.application.slug:
+            claims = None
+        if claims != self.claims:
+            self._write(claims=claims)
+
+    def activate(self) -> str:
+        """The instance has signed: it is active, and what was claimed in its name is confirmed. Returns its state.
+
+        One that has been erased at this very moment is taken for a revoked one.
+        """
+        if self.state == self.State.ACTIVE and self.claims is None:
+            return self.state
+        with transaction.atomic():
+            # Locked, so that neither a revocation nor another activation of this moment is overwritten.
+            instance = Instance.objects.select_for_update().filter(pk=self.pk).first()
+            if instance is None or instance.state == self.State.REVOKED:
+                return self.State.REVOKED
+            if claims := instance.claims:
+                instance.application = Application.named(claims["app_name"])
+                for name in self.DESCRIPTION:
+                    setattr(instance, name, claims[name])
+                instance.claims = None
+            if instance.state == self.State.PENDING:
+                instance.state = self.State.ACTIVE
+                instance.activated_at = timezone.now()
+            instance.save(update_fields=["application", "state", "activated_at", "claims", *self.DESCRIPTION])
+        return instance.state
+
+    def revoke(self) -> None:
+        """Nothing that it signs is accepted any more, and it counts nowhere."""
+        self.state = self.State.REVOKED
+        self.revoked_at = timezone.now()
+        self.save(update_fields=["state", "revoked_at"])
+
+    def restore(self) -> None:
+        """Takes a revocation back."""
+        self.state = self.State.ACTIVE if self.activated_at else self.State.PENDING
+        self.revoked_at = None
+        self.save(update_fields=["state", "revoked_at"])
+
+    def exclude(self, reason: str) -> None:
+        """It keeps reporting, but is not counted, for the reason given (one of Exclusion)."""
+        self.exclusion = self.Exclusion(reason)
+        self.excluded_at = timezone.now()
+        self.save(update_fields=["exclusion", "excluded_at"])
+
+    def include(self) -> None:
+        """Takes an exclusion back."""
+        self.exclusion = ""
+        self.excluded_at = None
+        self.save(update_fields=["exclusion", "excluded_at"])
+
+    def erase(self) -> None:
+        """Deletes it with its keys and snapshots."""
+        with transaction.atomic():
+            # Locked first: a snapshot that arrives meanwhile waits and then finds nothing to belong to, instead of
+            # slipping in between the deletion of the snapshots and that of the instance.
+            Instance.objects.select_for_update().filter(pk=self.pk).first()
+            self.delete()
+
+    def mark_wrong_clock(self) -> None:
+        self._write(wrong_clock_at=timezone.now())
+
+    def _write(self, **values: Any) -> None:
+        """Like save(update_fields=...), but no error when the instance has been erased at this very moment."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        Instance.objects.filter(pk=self.pk).update(**values)
+
+
+class PublicKey(models.Model):
+    """An Ed25519 key of an instance. At most one is current; those it had before stay listed."""
+
+    instance = models.ForeignKey(Instance, models.CASCADE, related_name="keys")
+    hex = models.CharField("key", max_length=64, validators=[RegexValidator(r"\A[0-9a-f]{64}\Z")], editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    retired_at = models.DateTimeField(null=True, editable=False)
+
+    objects = PublicKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance"], condition=models.Q(retired_at=None), name="one_current_key_per_instance"
+            )
+        ]
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """The first half of the key's SHA-256, in groups of four, to be compared by eye."""
+        digest = hashlib.sha256(bytes.fromhex(self.hex)).hexdigest()
+        return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
+
+
+class RateBucket(models.Model):
+    """What a limit needs to remember of one client: nothing that says who it is, and only for a short time."""
+
+    key = models.CharField(max_length=64, primary_key=True)  # A salted hash; see throttling.
+    arrival = models.FloatField(db_index=True)  # Seconds since the epoch; past ones are swept by this index.
+
+    def __str__(self) -> str:
+        return self.key

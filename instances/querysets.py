@@ -1,0 +1,70 @@
+"""The questions that are asked of applications, instances and keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+
+if TYPE_CHECKING:
+    from instances.models import Application, Instance, PublicKey  # noqa: F401 - for the quoted type arguments
+
+
+def sees_everything(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return bool(user.is_active and getattr(user, "is_superuser", False))
+
+
+class ApplicationQuerySet(models.QuerySet["Application"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those of the user's teams; all of them for a superuser."""
+        if sees_everything(user):
+            return self
+        return self.filter(team__user=user.pk) if user.is_active and user.pk else self.none()
+
+    def with_last_seen(self) -> Self:
+        """Each with `last_seen_at`: when a new snapshot of any of its instances last arrived."""
+        return self.annotate(last_seen_at=models.Max("instances__last_seen_at"))
+
+
+class InstanceQuerySet(models.QuerySet["Instance"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those of the applications of the user's teams; all of them for a superuser."""
+        if sees_everything(user):
+            return self
+        return self.filter(application__team__user=user.pk) if user.is_active and user.pk else self.none()
+
+    def confirmed(self) -> Self:
+        """Those that have proved to hold their key. A pending instance counts nowhere."""
+        return self.exclude(state=self.model.State.PENDING)
+
+    def reporting_since(self, moment: datetime) -> Self:
+        """Those that have not been revoked and whose newest snapshot is not older than `moment`."""
+        return self.filter(state=self.model.State.ACTIVE, last_report_at__gte=moment)
+
+    def silent_since(self, moment: datetime) -> Self:
+        """Those that would count, had they sent anything since `moment`."""
+        overdue = models.Q(last_report_at=None) | models.Q(last_report_at__lt=moment)
+        return self.filter(overdue, state=self.model.State.ACTIVE).counted()
+
+    def first_report_at(self) -> datetime | None:
+        """When the first of them first reported."""
+        return self.aggregate(first=models.Min("first_report_at"))["first"]  # type: ignore[no-any-return]
+
+    def counted(self) -> Self:
+        return self.filter(exclusion="")
+
+    def excluded(self) -> Self:
+        """Those that would be counted but for a reason against it."""
+        return self.exclude(exclusion="").exclude(state=self.model.State.REVOKED)
+
+
+class PublicKeyQuerySet(models.QuerySet["PublicKey"]):
+    def current(self) -> Self:
+        return self.filter(retired_at=None)
+
+    def current_of(self, instance_id: UUID) -> PublicKey | None:
+        """The key that the instance signs with now, its instance and application loaded with it."""
+        return self.current().select_related("instance__application").filter(instance=instance_id).first()

@@ -1,0 +1,110 @@
+"""Limits on the signed API, kept in the database so that every worker process counts the same."""
+
+import hashlib
+import hmac
+import ipaddress
+import time
+
+from django.conf import settings
+from django.db import connection
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from instances.authentication import signer
+from instances.models import RateBucket
+from instances.rates import Rate, Verdict, verdict
+
+SALT_LIFETIME_SECONDS = 24 * 3600
+
+# One statement, so that requests at the same moment cannot both take the last place. It changes nothing, and so
+# returns nothing, when the request may not pass.
+_TAKE = """
+    INSERT INTO instances_ratebucket AS bucket (key, arrival) VALUES (%(key)s, %(now)s + %(interval)s)
+    ON CONFLICT (key) DO UPDATE
+    SET arrival = CASE WHEN bucket.arrival > %(now)s THEN bucket.arrival ELSE %(now)s END + %(interval)s
+    WHERE CASE WHEN bucket.arrival > %(now)s THEN bucket.arrival ELSE %(now)s END + %(interval)s
+        <= %(now)s + %(tolerance)s + 1e-6
+    RETURNING arrival
+"""
+
+
+def take(rate: Rate, key: str, now: float) -> Verdict:
+    """Counts one request against the bucket, if it may pass. `now`: epoch seconds."""
+    parameters: dict[str, str | float] = {
+        "key": key,
+        "now": now,
+        "interval": rate.interval,
+        "tolerance": rate.tolerance,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, parameters)
+        row = cursor.fetchone()
+    if row is not None:
+        return verdict(rate, row[0], now, allowed=True)
+    arrival = RateBucket.objects.values_list("arrival", flat=True).filter(key=key).first()
+    return verdict(rate, arrival if arrival is not None else now + rate.tolerance, now, allowed=False)
+
+
+def sweep(now: float) -> int:
+    """Deletes the buckets that are full again, which say nothing any more. Returns how many."""
+    return RateBucket.objects.filter(arrival__lt=now).delete()[0]
+
+
+def bucket_key(scope: str, client: str, now: float) -> str:
+    """A hash that cannot be turned back into the client, and that is another one after a day."""
+    salt = f"{settings.SECRET_KEY}:{int(now // SALT_LIFETIME_SECONDS)}"
+    return hmac.new(salt.encode(), f"{scope}:{client}".encode(), hashlib.sha256).hexdigest()
+
+
+def network_of(address: str) -> str:
+    """What counts as one client: an IPv4 address, or an IPv6 /64, all of which one household or host commands."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+class RateThrottle(BaseThrottle):
+    """One of settings.RATELIMITS, applied to whoever `client` says. Leaves its verdict on the view for the headers."""
+
+    scope: str
+    verdict: Verdict | None = None
+
+    def client(self, request: Request) -> str:
+        raise NotImplementedError
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        if not settings.RATELIMIT_ENABLED:
+            return True
+        now = time.time()
+        rate = settings.RATELIMITS[self.scope]
+        self.verdict = take(rate, bucket_key(self.scope, self.client(request), now), now)
+        view.rate_verdict = self.verdict  # type: ignore[attr-defined]
+        return self.verdict.allowed
+
+    def wait(self) -> float | None:
+        return self.verdict.retry_after if self.verdict else None
+
+
+class PerAddress(RateThrottle):
+    """Register and activate, counted together."""
+
+    scope = "register"
+
+    def client(self, request: Request) -> str:
+        return network_of(request.META.get("REMOTE_ADDR", ""))
+
+
+class PerInstance(RateThrottle):
+    """Runs after authentication, so that nobody but the instance itself uses up its share."""
+
+    scope = "snapshot"
+
+    def client(self, request: Request) -> str:
+        return str(signer(request).pk)

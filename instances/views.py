@@ -1,0 +1,84 @@
+"""The signed API: registration and activation, and the view that every other signed endpoint starts from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from instances.authentication import SignatureAuthentication, signer
+from instances.exceptions import Revoked
+from instances.models import Instance
+from instances.parsers import AlwaysJSON, WireParser, parse_body, read_body
+from instances.rates import Verdict
+from instances.registration import register
+from instances.serializers import Registration
+from instances.throttling import PerAddress
+
+Authenticators = Sequence[type[BaseAuthentication]]
+
+
+class WireView(APIView):
+    """An endpoint of the wire protocol: the bounded body, then the signature, then the limit, then the work."""
+
+    authentication_classes: Authenticators = [SignatureAuthentication]
+    parser_classes = [WireParser]
+    content_negotiation_class = AlwaysJSON
+    metadata_class = None
+    http_method_names = ["get", "head", "post"]
+    rate_verdict: Verdict | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in self.allowed_methods:
+            self.http_method_not_allowed(request)  # Before it is asked for a signature that would not help it.
+        read_body(request._request, settings.MAX_BODY_BYTES)
+        super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        if self.rate_verdict is not None:
+            response["X-RateLimit-Limit"] = str(self.rate_verdict.limit)
+            response["X-RateLimit-Remaining"] = str(self.rate_verdict.remaining)
+            response["X-RateLimit-Reset"] = str(self.rate_verdict.reset)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+class RegisterView(WireView):
+    authentication_classes: Authenticators = []
+    throttle_classes = [PerAddress]
+
+    def post(self, request: Request) -> Response:
+        registration = Registration(data=request.data)
+        registration.is_valid(raise_exception=True)
+        register(registration.validated_data)
+        return Response({"status": "ok", "message": "Registered"}, status=201)
+
+
+class ActivateView(WireView):
+    throttle_classes = [PerAddress]
+
+    def post(self, request: Request) -> Response:
+        parse_body(request.body)  # Any JSON will do, but it has to be JSON.
+        instance = signer(request)
+        if instance.activate() == Instance.State.REVOKED:
+            raise Revoked  # At this very moment, after the signature was checked.
+        return Response({"status": "active", "message": "Instance activated successfully"})
+
+
+class HealthcheckView(WireView):
+    """Whether this server answers. Never limited, and asks nothing of the database."""
+
+    authentication_classes: Authenticators = []
+
+    def get(self, request: Request) -> Response:
+        return Response({"status": "ok"})
+
+
+@csrf_exempt
+def no_such_endpoint(request: HttpRequest) -> HttpResponse:
+    detail = f"There is nothing at {request.path}. See docs/api.md for the endpoints there are."
+    return JsonResponse({"detail": detail, "code": "not_found"}, status=404)

@@ -1,0 +1,35 @@
+"""Flattened metrics: nested objects become dotted paths. Pure."""
+
+from typing import Any
+
+Scalar = int | float | str | bool
+
+
+def flatten(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Every leaf by its path: {"db": {"size_mb": 12}} becomes {"db.size_mb": 12}.
+
+    Leaves are whatever is no object: numbers, strings, booleans, nulls and arrays, as they are. An empty object has
+    none. Where two ways lead to one path ("a.b" beside {"a": {"b": ...}}), the first one sent stays.
+    """
+    flat: dict[str, Any] = {}
+    stack = [("", iter(metrics.items()))]
+    while stack:
+        prefix, items = stack[-1]
+        for key, value in items:
+            if isinstance(value, dict):
+                stack.append((f"{prefix}{key}.", iter(value.items())))
+                break
+            flat.setdefault(f"{prefix}{key}", value)
+        else:
+            stack.pop()
+    return flat
+
+
+def scalars(metrics: dict[str, Any]) -> dict[str, Scalar]:
+    """The leaves that are a metric or a dimension: numbers, strings and booleans."""
+    return {path: value for path, value in flatten(metrics).items() if isinstance(value, (int, float, str))}
+
+
+def is_number(value: object) -> bool:
+    """Whether a leaf is a metric. A boolean is none, although Python calls it an integer."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

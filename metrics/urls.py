@@ -1,0 +1,5 @@
+from django.urls import path
+
+from metrics import views
+
+urlpatterns = [path("snapshot", views.SnapshotView.as_view(), name="snapshot")]

@@ -1,0 +1,20 @@
+"""Gunicorn's configuration: `gunicorn --config python:shm_site.gunicorn shm_site.wsgi`."""
+
+from shm_site import env
+
+_host = env.text("SHM_HOST", "0.0.0.0").strip("[]")  # noqa: S104
+_port = env.integer("PORT", 8080, minimum=1, maximum=65535)
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
+worker_class = "shm_site.gathering.GatheringWorker"
+workers = env.integer("SHM_WORKERS", 2, minimum=1)
+threads = env.integer("SHM_THREADS", 8, minimum=1)
+# A worker process whose main loop has hung for so long is replaced.
+timeout = 30
+graceful_timeout = 20
+keepalive = 75
+# No access log: it would hold the addresses of all instances.
+accesslog = None
+errorlog = "-"
+# Forwarding headers are read in one place, by shm_site.middleware; here they would be trusted from localhost.
+forwarded_allow_ips = ""
+control_socket_disable = True

@@ -1,0 +1,82 @@
+"""Middleware for every request: who the client is behind a proxy, and what to say while the database is away."""
+
+import ipaddress
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.deprecation import MiddlewareMixin
+
+logger = logging.getLogger(__name__)
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+RETRY_AFTER_SECONDS = 10
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether a client program asks, to which every answer is JSON."""
+    return request.path_info.lstrip("/").startswith(("v1/", "api/"))
+
+
+class TrustedProxyMiddleware:
+    """Takes the client's address and scheme from forwarding headers, if the peer is one of SHM_TRUSTED_PROXIES.
+
+    Anybody else's forwarding headers are removed, so that nothing further in can be misled by them.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        meta = request.META
+        forwarded = meta.pop("HTTP_X_FORWARDED_FOR", "")
+        scheme = meta.pop("HTTP_X_FORWARDED_PROTO", "")
+        if (forwarded or scheme) and _is_trusted(meta.get("REMOTE_ADDR", "")):
+            meta["REMOTE_ADDR"] = _client(forwarded, meta["REMOTE_ADDR"])
+            if scheme in ("http", "https"):
+                meta["wsgi.url_scheme"] = scheme
+        return self.get_response(request)
+
+
+def _is_trusted(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    # A server that listens on IPv6 sees IPv4 peers as ::ffff:10.0.0.1.
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return any((mapped or parsed) in network for network in settings.TRUSTED_PROXIES)
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies add the client's port, which is another one for each connection."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+def _client(forwarded: str, peer: str) -> str:
+    """The last address in the chain that is not a trusted proxy: each one before it may be the client's invention."""
+    for hop in reversed([_without_port(hop.strip()) for hop in forwarded.split(",") if hop.strip()]):
+        if not _is_trusted(hop):
+            return hop
+    return peer
+
+
+class UnavailableMiddleware(MiddlewareMixin):
+    """Answers 503 with Retry-After while the database does not answer; the next request tries it again."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, (OperationalError, InterfaceError)):
+            return None
+        logger.error("The database does not answer: %s", exception)
+        response: HttpResponse
+        detail = "The database does not answer at the moment. Send the same request again in a few seconds."
+        if is_api(request):
+            response = JsonResponse({"detail": detail, "code": "unavailable"}, status=503)
+        else:
+            response = HttpResponse(detail, status=503, content_type="text/plain; charset=utf-8")
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response

@@ -1,0 +1,196 @@
+"""All settings, read from the environment. docs/settings.md lists each variable; a test holds the two together."""
+
+import contextlib
+import os
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+from django.urls import reverse_lazy
+
+from instances.rates import Rate
+from shm_site import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.text("SHM_DATA_DIR", str(BASE_DIR / "data"))).absolute()
+
+
+def kept_secret_key() -> str:
+    """The key kept in the data folder; made at the first start, by whichever process is first."""
+    path = DATA_DIR / "secret_key"
+    try:
+        if not path.exists():
+            DATA_DIR.mkdir(parents=True, exist_ok=True)
+            # Written whole beside its place and then linked there: a second process sees all of it or nothing.
+            with tempfile.NamedTemporaryFile("w", dir=DATA_DIR) as draft:
+                draft.write(get_random_secret_key())
+                draft.flush()
+                with contextlib.suppress(FileExistsError):  # Another process was first; its key is the one.
+                    os.link(draft.name, path)
+        key = path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The secret key cannot be kept in {DATA_DIR}: {error}. "
+            "Set SHM_SECRET_KEY, or SHM_DATA_DIR to a folder that can be written."
+        ) from error
+    if len(key) < 32:
+        raise ImproperlyConfigured(
+            f"{path} holds no secret key of 32 characters or more. Delete it, or set SHM_SECRET_KEY."
+        )
+    return key
+
+
+DEBUG = env.boolean("SHM_DEBUG", False)
+SECRET_KEY = env.text("SHM_SECRET_KEY") or kept_secret_key()
+ALLOWED_HOSTS = env.words("SHM_ALLOWED_HOSTS", ["*"])
+CSRF_TRUSTED_ORIGINS = env.words("SHM_CSRF_TRUSTED_ORIGINS", [])
+TRUSTED_PROXIES = env.networks("SHM_TRUSTED_PROXIES")
+
+INSTALLED_APPS = [
+    "metrics",
+    "instances",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "shm_site.middleware.TrustedProxyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "shm_site.middleware.UnavailableMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "shm_site.urls"
+WSGI_APPLICATION = "shm_site.wsgi.application"
+APPEND_SLASH = False  # A redirected POST loses its body.
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Data
+
+DATABASES = {"default": env.database(["DATABASE_URL", "SHM_DB_DSN"], f"sqlite:///{DATA_DIR / 'shm.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # Readers never wait for the writer; a writer takes its place at once instead of failing when it first writes.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=20000;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+else:
+    # Connections are kept: opening one costs more than storing a snapshot.
+    DATABASES["default"]["CONN_MAX_AGE"] = env.integer("SHM_DB_CONN_MAX_AGE", 600)
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    # A transaction-pooling PgBouncer hands each transaction another connection, and a cursor must not outlive it.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.boolean("SHM_DB_PGBOUNCER", False)
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# Sign-in
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = reverse_lazy("admin:login")
+# Browsers send these cookies over HTTPS only; a trial on http://localhost needs them without.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SHM_SECURE_COOKIES", False)
+SECURE_HSTS_SECONDS = int(env.duration("SHM_HSTS", timedelta(days=365)).total_seconds()) if SESSION_COOKIE_SECURE else 0
+
+# Language and time
+
+LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["shm_site.formats"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Files
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("SHM_STATIC_DIR", str(DATA_DIR / "static")))
+STORAGES = {
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+# The signed API
+
+REST_FRAMEWORK = {
+    # What an endpoint of the signed API is made of stands in instances.views.WireView.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "instances.exceptions.handler",
+    "UNAUTHENTICATED_USER": None,
+}
+MAX_BODY_BYTES = 64 * 1024
+ACCEPTANCE_WINDOW = env.duration("SHM_ACCEPTANCE_WINDOW", timedelta(days=7))
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+RATELIMIT_ENABLED = env.boolean("SHM_RATELIMIT_ENABLED", True)
+RATELIMIT_CLEANUP_INTERVAL = env.duration("SHM_RATELIMIT_CLEANUP_INTERVAL", timedelta(minutes=10))
+
+
+def rate(scope: str, requests: int, burst: int) -> Rate:
+    prefix = f"SHM_RATELIMIT_{scope}"
+    return Rate(
+        requests=env.integer(f"{prefix}_REQUESTS", requests, minimum=1),
+        period=env.duration(f"{prefix}_PERIOD", timedelta(minutes=1)),
+        burst=env.integer(f"{prefix}_BURST", burst, minimum=1),
+    )
+
+
+RATELIMITS = {
+    # Per address. A client that is refused here stays silent until it is restarted, so a dozen that start at once
+    # behind one address (a register and an activate each, at every start) must all pass.
+    "register": rate("REGISTER", requests=60, burst=60),
+    # Per instance, counted once its signature is known to be good.
+    "snapshot": rate("SNAPSHOT", requests=1, burst=2),
+}
+
+# What is said, and to whom. Nothing here or in gunicorn's configuration writes a client's address.
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("SHM_LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # A refused request is the client's affair and is answered to it; one line each would bury the rest.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,165 @@
+"""What happens at the same moment: real threads, each with a connection of its own, on PostgreSQL."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connections, transaction
+
+from instances.models import Application, Instance, PublicKey, RateBucket
+from instances.rates import Rate
+from instances.throttling import take
+from metrics.models import Snapshot
+from tests.installation import Installation
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+
+def at_once(*calls):
+    """Runs the calls in a thread each, all let go at the same moment. Returns what they returned."""
+    barrier = threading.Barrier(len(calls), timeout=30)
+
+    def run(call):
+        try:
+            barrier.wait()
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def row(installation):
+    return Instance.objects.get(pk=installation.id)
+
+
+@pytest.fixture
+def active(no_limits):
+    installation = Installation()
+    assert installation.register().status_code == 201
+    assert installation.activate().status_code == 200
+    return installation
+
+
+def test_twenty_first_registrations_make_one_application(no_limits):
+    installations = [Installation("Ledger") for _ in range(20)]
+
+    answers = at_once(*[installation.register for installation in installations])
+
+    assert [answer.status_code for answer in answers] == [201] * 20
+    assert Application.objects.count() == 1
+    assert Instance.objects.filter(state=Instance.State.PENDING).count() == 20
+    assert PublicKey.objects.current().count() == 20
+
+
+def test_one_instance_registering_ten_times_is_registered_once(no_limits):
+    installation = Installation()
+
+    answers = at_once(*[installation.register] * 10)
+
+    assert [answer.status_code for answer in answers] == [201] * 10
+    assert Instance.objects.count() == PublicKey.objects.count() == Application.objects.count() == 1
+
+
+def test_two_keys_that_claim_one_id_are_settled_for_one(no_limits):
+    installations = [Installation() for _ in range(10)]
+    contested = installations[0].id
+
+    answers = at_once(*[lambda i=installation: i.register(instance_id=contested) for installation in installations])
+
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 9}
+    assert PublicKey.objects.count() == 1
+    [winner] = [i for i, answer in zip(installations, answers, strict=True) if answer.status_code == 201]
+    assert PublicKey.objects.get().hex == winner.public_key
+
+
+def test_ten_activations_are_one(active):
+    active.register(app_name="Other", app_version="2.0.0")
+
+    answers = at_once(*[active.activate] * 10)
+
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert row(active).claims is None
+    assert row(active).application.slug == "other"
+
+
+def test_ten_times_the_same_snapshot_is_stored_once(active):
+    at = datetime.now(UTC)
+
+    answers = at_once(*[lambda: active.snapshot({"users": 1}, at)] * 10)
+
+    assert [answer.status_code for answer in answers] == [202] * 10
+    assert Counter(answer.json()["status"] for answer in answers) == {"ok": 1, "duplicate": 9}
+    assert Snapshot.objects.count() == 1
+
+
+def test_snapshots_of_several_times_end_with_the_newest_as_the_latest(active):
+    newest = datetime.now(UTC)
+    ages = [7, 3, 9, 0, 5, 1, 8, 2, 6, 4]
+
+    answers = at_once(*[lambda age=age: active.snapshot({"age": age}, newest - timedelta(hours=age)) for age in ages])
+
+    assert {answer.json()["status"] for answer in answers} == {"ok"}
+    instance = row(active)
+    assert instance.metrics == {"age": 0}
+    assert (instance.first_report_at, instance.last_report_at) == (newest - timedelta(hours=9), newest)
+
+
+def test_a_revocation_among_snapshots_and_activations_stands(active):
+    now = datetime.now(UTC)
+    revoked = row(active)
+    active.register(app_version="2.0.0")
+    snapshots = [lambda age=age: active.snapshot({"age": age}, now - timedelta(hours=age)) for age in range(6)]
+
+    answers = at_once(*snapshots[:3], revoked.revoke, *snapshots[3:], *[active.activate] * 3)
+
+    assert {answer.status_code for answer in answers if answer is not None} <= {200, 202, 403}
+    instance = row(active)
+    assert instance.state == Instance.State.REVOKED
+    assert instance.revoked_at == revoked.revoked_at
+    accepted = [answer for answer in answers if answer is not None and answer.status_code == 202]
+    assert Snapshot.objects.count() == len(accepted)
+
+
+def test_a_pending_instance_revoked_among_its_first_snapshots_stays_revoked(no_limits):
+    installation = Installation()
+    installation.register()
+    now = datetime.now(UTC)
+    snapshots = [lambda age=age: installation.snapshot({}, now - timedelta(hours=age)) for age in range(5)]
+
+    at_once(*snapshots, row(installation).revoke)
+
+    assert row(installation).state == Instance.State.REVOKED
+
+
+def test_an_instance_erased_among_its_requests_is_no_error(active):
+    now = datetime.now(UTC)
+
+    def erase():
+        with transaction.atomic():
+            # Locked first: a snapshot stored between the deletion of the others and the instance's would prevent that.
+            Instance.objects.select_for_update().get(pk=active.id).delete()
+
+    snapshots = [lambda age=age: active.snapshot({}, now - timedelta(hours=age)) for age in range(6)]
+    wrong_clocks = [lambda: active.snapshot({}, now + timedelta(days=1))] * 2
+
+    answers = at_once(*snapshots, *wrong_clocks, erase, *[active.activate] * 2)
+
+    statuses = {answer.status_code for answer in answers if answer is not None}
+    assert statuses <= {200, 202, 400, 403}
+    assert not Instance.objects.exists()
+    assert not Snapshot.objects.exists()
+
+
+def test_a_bucket_lets_no_more_through_than_it_holds(db):
+    rate = Rate(requests=1, period=timedelta(minutes=1), burst=5)
+
+    verdicts = at_once(*[lambda: take(rate, "somebody", 1000.0)] * 20)
+
+    assert sum(verdict.allowed for verdict in verdicts) == 5
+    assert sorted(verdict.remaining for verdict in verdicts if verdict.allowed) == [0, 1, 2, 3, 4]
+    assert {verdict.remaining for verdict in verdicts if not verdict.allowed} == {0}
+    assert RateBucket.objects.count() == 1

@@ -1,0 +1,38 @@
+"""What is answered where no view gets to answer."""
+
+import pytest
+
+
+@pytest.mark.django_db
+def test_a_host_that_is_not_allowed_is_told_so_in_json(client, settings):
+    settings.ALLOWED_HOSTS = ["metrics.example"]
+    response = client.post("/v1/register", b"{}", content_type="application/json", headers={"host": "other.example"})
+    assert response.status_code == 400
+    assert response.json()["code"] == "bad_request"
+    assert "SHM_ALLOWED_HOSTS" in response.json()["detail"]
+
+
+@pytest.mark.django_db
+def test_a_person_gets_a_page_instead(client, settings):
+    settings.ALLOWED_HOSTS = ["metrics.example"]
+    response = client.get("/", headers={"host": "other.example"})
+    assert response.status_code == 400
+    assert response["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.django_db
+def test_a_failure_is_json_without_a_word_of_what_failed(client, monkeypatch):
+    def fail(*args: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("instances.views.register", fail)
+    client.raise_request_exception = False
+    body = {
+        "instance_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "public_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "app_name": "Ledger",
+    }
+    response = client.post("/v1/register", body, content_type="application/json")
+    assert response.status_code == 500
+    assert response.json()["code"] == "internal_error"
+    assert b"secret" not in response.content
