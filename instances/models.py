@@ -267,3 +267,35 @@ class RateBucket(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Job(models.Model):
+    """A piece of regular work (instances.jobs): when it is due next, and which worker has it in hand."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    holder = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True, help_text="Until then nobody but its holder may start it.")
+    last_run_at = models.DateTimeField(null=True, help_text="When it last ended well.")
+    last_error = models.CharField(max_length=500, blank=True, help_text="Why it last failed, if it did since.")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def take(cls, name: str, holder: str, now: datetime, lease: timedelta) -> bool:
+        """Whether the job is due and is now `holder`'s. One statement, so that of two workers one is told yes."""
+        # A holder finds its own lease only if it lost the database before it could say how the job ended.
+        free = models.Q(lease_until=None) | models.Q(lease_until__lte=now) | models.Q(holder=holder)
+        due = cls.objects.filter(free, name=name, due_at__lte=now)
+        return due.update(holder=holder, lease_until=now + lease) == 1
+
+    @classmethod
+    def finish(cls, name: str, holder: str, *, due_at: datetime, ran_at: datetime | None, error: str = "") -> None:
+        """Gives the job back, unless its lease has passed to another worker. `ran_at` is None when it failed."""
+        job = cls.objects.filter(name=name, holder=holder)
+        ran = {} if ran_at is None else {"last_run_at": ran_at}
+        job.update(holder="", lease_until=None, due_at=due_at, last_error=error[:500], **ran)

@@ -62,6 +62,12 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
 
 
 class PublicKeyQuerySet(models.QuerySet["PublicKey"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those of the instances of the user's teams' applications; all of them for a superuser."""
+        if sees_everything(user):
+            return self
+        return self.filter(instance__application__team__user=user.pk) if user.is_active and user.pk else self.none()
+
     def current(self) -> Self:
         return self.filter(retired_at=None)
 

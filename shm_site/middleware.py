@@ -20,6 +20,18 @@ def is_api(request: HttpRequest) -> bool:
     return request.path_info.lstrip("/").startswith(("v1/", "api/"))
 
 
+class NoNulMiddleware:
+    """Takes NUL characters out of queries: nothing holds one, and Django's admin would ask PostgreSQL for it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "%00" in (query := request.META.get("QUERY_STRING", "")):
+            request.META["QUERY_STRING"] = query.replace("%00", "")
+        return self.get_response(request)
+
+
 class TrustedProxyMiddleware:
     """Takes the client's address and scheme from forwarding headers, if the peer is one of SHM_TRUSTED_PROXIES.
 

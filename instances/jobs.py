@@ -1,0 +1,131 @@
+"""Regular work: what has to be done again and again, and who does it when.
+
+Each piece has a row (models.Job) with the time when it is due. A worker takes it by a lease that is one conditional
+UPDATE, so any number of workers may run, on any number of machines. After a stop whatever has become due runs once,
+at once; a function that has to make up for each hour or day that was missed finds out itself which those are.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from instances.models import Job
+from instances.throttling import sweep
+
+logger = logging.getLogger(__name__)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+RETRY_AFTER = timedelta(minutes=1)
+# A worker that lives never leaves a job due for so long.
+LATE_AFTER = timedelta(minutes=5)
+DATABASE_ERRORS = (DatabaseError, InterfaceError)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One piece of regular work: `function`, by its dotted path, every `interval`.
+
+    It is called with the time (aware, UTC) and returns what it has done as the words of a log line, or nothing if
+    there was nothing to do. It must bear being run twice, even at once: a lease ends while its holder still works if
+    that takes longer than `lease`.
+    """
+
+    name: str
+    interval: timedelta
+    function: str
+    lease: timedelta = timedelta(minutes=10)
+
+    def __call__(self, now: datetime) -> str | None:
+        function: Callable[[datetime], str | None] = import_string(self.function)
+        return function(now)
+
+    def next_due(self, now: datetime) -> datetime:
+        """The next whole multiple of the interval: hourly work is due when an hour closes, daily at midnight UTC."""
+        return now + self.interval - (now - EPOCH) % self.interval
+
+
+def regular_work() -> list[Work]:
+    """All of it. Functions are named by their paths because this app imports none of those that build on it."""
+    return [
+        Work("sweep_rates", settings.RATELIMIT_CLEANUP_INTERVAL, "instances.jobs.sweep_rates"),
+        Work("clear_sessions", timedelta(days=1), "instances.jobs.clear_sessions"),
+    ]
+
+
+def sweep_rates(now: datetime) -> str | None:
+    count = sweep(now.timestamp())
+    return f"{count} rate limits that were full again are forgotten" if count else None
+
+
+def clear_sessions(now: datetime) -> str | None:
+    count = Session.objects.filter(expire_date__lt=now).delete()[0]
+    return f"{count} expired sessions are deleted" if count else None
+
+
+def is_late(now: datetime) -> bool:
+    """Whether regular work is not being done: a job has long been due, or no worker has ever run."""
+    due = Job.objects.order_by("due_at").values_list("due_at", flat=True).first()
+    return due is None or due < now - LATE_AFTER
+
+
+def in_words(error: Exception) -> str:
+    """The error's message as a part of a sentence: libpq's has several lines."""
+    return " ".join(str(error).split()).rstrip(".?")
+
+
+class Worker:
+    """One process's share of the regular work."""
+
+    def __init__(self, work: list[Work] | None = None) -> None:
+        self.work = regular_work() if work is None else work
+        self.holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def run_due(self, now: datetime, is_stopping: Callable[[], bool] = lambda: False) -> list[str]:
+        """Runs whatever is due and nobody else has in hand. Returns the names of those that failed.
+
+        Raises one of DATABASE_ERRORS while the database is away.
+        """
+        self._enrol(now)
+        failed = []
+        for work in self.work:
+            if not is_stopping() and Job.take(work.name, self.holder, now, work.lease) and not self._run(work, now):
+                failed.append(work.name)
+        return failed
+
+    def seconds_until_due(self, now: datetime) -> float:
+        names = [work.name for work in self.work]
+        due = Job.objects.filter(name__in=names).order_by("due_at").values_list("due_at", flat=True).first()
+        return max(0.0, (due - now).total_seconds()) if due else 0.0
+
+    def _enrol(self, now: datetime) -> None:
+        """Makes the missing rows, due at once."""
+        Job.objects.bulk_create([Job(name=work.name, due_at=now) for work in self.work], ignore_conflicts=True)
+        for work in self.work:
+            # Further off than an interval: the interval was shortened, or a clock was wrong.
+            Job.objects.filter(name=work.name, due_at__gt=now + work.interval).update(due_at=work.next_due(now))
+
+    def _run(self, work: Work, now: datetime) -> bool:
+        started = time.monotonic()
+        try:
+            done = work(now)
+        except Exception as error:  # Whatever goes wrong in one job, the others go on and it is tried again.
+            logger.exception("%s failed; it is tried again in a minute at the latest", work.name)
+            retry = timezone.now() + min(RETRY_AFTER, work.interval)
+            Job.finish(work.name, self.holder, due_at=retry, ran_at=None, error=f"{type(error).__name__}: {error}")
+            return False
+        Job.finish(work.name, self.holder, due_at=work.next_due(now), ran_at=now)
+        logger.info("%s: %s (%.2f s)", work.name, done or "nothing to do", time.monotonic() - started)
+        return True
