@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from instances.rates import Rate
@@ -49,8 +50,10 @@ CSRF_TRUSTED_ORIGINS = env.words("SHM_CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXIES = env.networks("SHM_TRUSTED_PROXIES")
 
 INSTALLED_APPS = [
+    "dashboard",
     "metrics",
     "instances",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -66,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shm_site.middleware.UnavailableMiddleware",
+    "shm_site.middleware.NoNulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -125,6 +129,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("dashboard:overview")
 # Browsers send these cookies over HTTPS only; a trial on http://localhost needs them without.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SHM_SECURE_COOKIES", False)
 SECURE_HSTS_SECONDS = int(env.duration("SHM_HSTS", timedelta(days=365)).total_seconds()) if SESSION_COOKIE_SECURE else 0
@@ -144,6 +149,35 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+# The look of admin and pages
+
+UNFOLD = {
+    "SITE_TITLE": "Self-Hosted Metrics",
+    "SITE_HEADER": "Self-Hosted Metrics",
+    "SITE_SYMBOL": "monitoring",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("dashboard/favicon.svg")},
+    ],
+    "SITE_URL": reverse_lazy("dashboard:overview"),
+    "SHOW_VIEW_ON_SITE": True,
+    "SIDEBAR": {"navigation": "dashboard.navigation.sidebar"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        },
+    },
+}
 
 # The signed API
 

@@ -10,6 +10,7 @@ urlpatterns = [
     re_path(r"^/*api/v1/healthcheck$", HealthcheckView.as_view(), name="healthcheck"),
     re_path(r"^/*(?:v1|api)/", no_such_endpoint),
     path("admin/", admin.site.urls),
+    path("", include("dashboard.urls")),
 ]
 
 handler400 = "shm_site.errors.bad_request"

@@ -1,5 +1,7 @@
 import pytest
+from django.contrib.auth.models import Group, Permission, User
 
+from dashboard.admin import MAINTAINER_PERMISSIONS
 from tests.installation import Installation
 
 
@@ -24,3 +26,75 @@ def installation(db) -> Installation:
     assert installation.register().status_code == 201
     assert installation.activate().status_code == 200
     return installation
+
+
+# The people of the pages. All are staff; what they may do comes from their groups alone.
+
+
+@pytest.fixture
+def team(db) -> Group:
+    return Group.objects.create(name="Bookkeepers")
+
+
+@pytest.fixture
+def other_team(db) -> Group:
+    return Group.objects.create(name="Zookeepers")
+
+
+@pytest.fixture
+def maintainers(db) -> Group:
+    """Owns no application; its members may manage those of the teams that they are in besides."""
+    group = Group.objects.create(name="Maintainers")
+    group.permissions.set(Permission.objects.filter(codename__in=MAINTAINER_PERMISSIONS))
+    return group
+
+
+def person(name: str, *groups: Group) -> User:
+    user = User.objects.create_user(name, password="correct horse battery", is_staff=True)
+    user.groups.set(groups)
+    return user
+
+
+@pytest.fixture
+def viewer(team) -> User:
+    return person("viewer", team)
+
+
+@pytest.fixture
+def maintainer(team, maintainers) -> User:
+    return person("maintainer", team, maintainers)
+
+
+@pytest.fixture
+def other_maintainer(other_team, maintainers) -> User:
+    return person("other-maintainer", other_team, maintainers)
+
+
+@pytest.fixture
+def superuser(db) -> User:
+    return User.objects.create_superuser("superuser", password="correct horse battery")
+
+
+# Names, keys and values that a page must show as they are and survive.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</script><script>alert(2)</script>",
+    "{{ 7|add:7 }}{% now %}",
+    "%s %(name)s %d {0} {name}",
+    "\u202egnp.exe\u202c",
+    "🦄🧑‍🚀",
+    "' OR 1=1; --",
+    "a\\b\"c'd`e",
+    "&lt;b&gt;&amp;",
+    "x" * 200,
+    "__proto__",
+    " ",
+    "",
+    "line\nbreak\ttab",
+]
+
+
+@pytest.fixture
+def hostile() -> list[str]:
+    return HOSTILE

@@ -36,3 +36,16 @@ def test_a_failure_is_json_without_a_word_of_what_failed(client, monkeypatch):
     assert response.status_code == 500
     assert response.json()["code"] == "internal_error"
     assert b"secret" not in response.content
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/instances/instance/?state__exact=%00",
+        "/admin/instances/instance/?q=a%00b",
+        "/?x=%00",
+        "/badge/x/instances?label=a%00b",
+    ],
+)
+def test_a_nul_character_in_an_address_is_left_out(admin_client, address):
+    assert admin_client.get(address).status_code == 200

@@ -1,0 +1,61 @@
+"""What a maintainer does to one instance, each with a line in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from instances.models import Instance
+
+
+@dataclass(frozen=True)
+class Action:
+    permission: str
+    run: Callable[[Instance], object]
+    done: str
+
+
+ACTIONS = {
+    "revoke": Action("instances.change_instance", Instance.revoke, "Revoked: nothing it signs is accepted any more."),
+    "restore": Action("instances.change_instance", Instance.restore, "Restored: its snapshots are accepted again."),
+    "exclude": Action(
+        "instances.change_instance",
+        lambda instance: instance.exclude(Instance.Exclusion.MANUAL),
+        "Excluded: it keeps reporting, but is not counted.",
+    ),
+    "include": Action("instances.change_instance", Instance.include, "Included: it is counted again."),
+    "erase": Action("instances.delete_instance", Instance.erase, "Erased, with all its snapshots and keys."),
+}
+
+
+@require_POST
+def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    instance = get_object_or_404(Instance.objects.visible_to(request.user), pk=pk)
+    action = ACTIONS.get(name)
+    if action is None:
+        return HttpResponseBadRequest(f"There is no such action. Choose one of: {', '.join(ACTIONS)}.")
+    if not request.user.has_perm(action.permission):
+        raise PermissionDenied("Ask a superuser for the permission to manage instances.")
+    application, short_id = instance.application, instance.short_id
+    with transaction.atomic():
+        # Locked, so that the audit log tells of nothing that another maintainer's action has made untrue.
+        instance = get_object_or_404(Instance.objects.select_for_update(), pk=pk)
+        LogEntry.objects.log_actions(
+            int(request.user.pk or 0),
+            Instance.objects.filter(pk=pk),
+            DELETION if name == "erase" else CHANGE,
+            change_message=action.done,
+            single_object=True,
+        )
+        action.run(instance)
+    messages.success(request, f"{short_id}: {action.done}")
+    return redirect(application if name == "erase" else instance)

@@ -1,0 +1,289 @@
+"""Django's admin over applications, instances, keys, teams, users and the audit log, scoped to the user's teams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import ValidationError
+from django.db.models import Count, ForeignKey, Q, QuerySet
+from django.forms import ModelChoiceField, ModelForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from dashboard.applications import ApplicationPage
+from dashboard.instances import InstancePage
+from instances.models import Application, Instance, PublicKey
+from instances.slugs import slug_for
+from metrics.models import Snapshot
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+def not_here(request: HttpRequest, **address: str) -> HttpResponse:
+    raise Http404("Pages link to each other by their own addresses.")
+
+
+# The shell's search over all models is linked from nowhere, and fails for a page that is no number.
+admin.site.search = not_here  # type: ignore[attr-defined]
+
+# Django's /admin/r/ leads anybody on the staff to any object's address, and the slug in it is for its team alone.
+admin.site.extra_urls = lambda: [  # type: ignore[attr-defined]
+    path("r/<path:content_type_id>/<path:object_id>/", not_here)
+]
+
+# What the members of a team need to manage its applications. A team without them looks, but does not touch.
+MAINTAINER_PERMISSIONS = [
+    "change_application",
+    "view_application",
+    "change_instance",
+    "delete_instance",
+    "view_instance",
+    "view_publickey",
+]
+
+
+class TeamScoped(ModelAdmin):
+    """Lists, edits and autocompletes nothing but what belongs to the user's teams."""
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """What a deletion takes along, as numbers: Django would load and list every single snapshot."""
+        objects = list(objs)
+        pks = [obj.pk for obj in objects]
+        instances = Instance.objects.filter(Q(pk__in=pks) if self.model is Instance else Q(application__in=pks))
+        counts = {"instances": instances.count(), "snapshots": Snapshot.objects.filter(instance__in=instances).count()}
+        if self.model is Application:
+            counts = {"applications": len(objects), **counts}
+        missing = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
+        return [str(obj) for obj in objects], counts, missing, []
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Ordered as Django's own would be: autocompletion pages through it as it is.
+        visible = self.model._default_manager.visible_to(request.user)
+        return visible.order_by(*self.get_ordering(request) or self.opts.ordering)
+
+    def get_view_on_site_url(self, obj: Any = None) -> str | None:
+        return obj.get_absolute_url() if hasattr(obj, "get_absolute_url") else None
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        if db_field.name == "team" and not request.user.is_superuser:
+            kwargs["queryset"] = request.user.groups.all()
+        if db_field.name == "application":
+            kwargs["queryset"] = Application.objects.visible_to(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        obj.erase()
+
+
+class ApplicationForm(ModelForm):  # type: ignore[type-arg]
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        slug = slug_for(name)
+        # The slug is made of the name and is no field of the form, so nothing else would look whether it is taken.
+        if self.instance.pk is None and Application.objects.filter(slug=slug).exists():
+            raise ValidationError(f'There is an application with the slug "{slug}" already. Choose another name.')
+        return name
+
+
+@admin.register(Application)
+class ApplicationAdmin(TeamScoped):
+    form = ApplicationForm
+    list_display = ["name", "slug", "team", "active_days", "publishes_badges", "instances"]
+    list_select_related = ["team"]
+    list_filter = [("team", admin.RelatedOnlyFieldListFilter), "publishes_badges"]
+    search_fields = ["name", "slug"]
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "team"]}),
+        ("Counting", {"fields": ["active_days", "report_minutes"]}),
+        ("Publishing", {"fields": ["publishes_badges"]}),
+    ]
+    change_form_after_template = "dashboard/admin_application.html"
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
+        return super().get_queryset(request).annotate(instance_count=Count("instances", distinct=True))
+
+    @admin.display(description="Instances", ordering="instance_count")
+    def instances(self, application: Application) -> int:
+        return application.instance_count  # type: ignore[attr-defined]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Application | None = None) -> list[str]:
+        # Instances find their application by its slug, so it stays what it was made of.
+        readonly = ["slug"]
+        if obj is not None and not request.user.is_superuser:
+            readonly.append("team")
+        return readonly
+
+    def save_model(self, request: HttpRequest, obj: Application, form: Any, change: bool) -> None:
+        if not change:
+            obj.slug = slug_for(obj.name)
+        super().save_model(request, obj, form, change)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        application = self.get_object(request, object_id) if object_id else None
+        page = ApplicationPage(application, request.GET, timezone.now()) if application else None
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "page": page})
+
+
+@admin.register(Instance)
+class InstanceAdmin(TeamScoped):
+    list_display = ["instance", "application", "state", "exclusion", "app_version", "environment", "last_report_at"]
+    list_select_related = ["application"]
+    list_filter = ["state", "exclusion", ("application", admin.RelatedOnlyFieldListFilter)]
+    search_fields = ["id__startswith", "app_version", "environment", "os_arch"]
+    search_help_text = "The beginning of an id, a version, an environment or a system."
+    ordering = ["-last_report_at"]
+    show_full_result_count = False
+    actions = ["revoke_selected", "restore_selected", "exclude_selected", "include_selected"]
+    change_form_after_template = "dashboard/admin_instance.html"
+    fields = [
+        "id",
+        "application",
+        "state",
+        "exclusion",
+        *Instance.DESCRIPTION,
+        "registered_at",
+        "activated_at",
+        "first_report_at",
+        "last_report_at",
+        "page_link",
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # An instance makes its own key, and nobody else can.
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Instance | None = None) -> list[str]:
+        # What it says of itself is its own to say; what is done to it is done by the actions, which keep the dates.
+        return self.fields
+
+    def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
+        """Nothing: no field can be edited, and a save would overwrite a report that arrives at this moment."""
+
+    @admin.display(ordering="pk")
+    def instance(self, instance: Instance) -> str:
+        return instance.short_id
+
+    @admin.display(description="Its page")
+    def page_link(self, instance: Instance) -> SafeString:
+        return format_html(
+            '<a class="shm-link" href="{}">Metrics, history and actions</a>', instance.get_absolute_url()
+        )
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances, Instance.revoke, "Revoked")
+
+    @admin.action(description="Restore after a revocation", permissions=["change"])
+    def restore_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances.filter(state=Instance.State.REVOKED), Instance.restore, "Restored")
+
+    @admin.action(description="Exclude from the count", permissions=["change"])
+    def exclude_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances, lambda instance: instance.exclude(Instance.Exclusion.MANUAL), "Excluded")
+
+    @admin.action(description="Count again", permissions=["change"])
+    def include_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances, Instance.include, "Included")
+
+    def _each(self, request: HttpRequest, instances: QuerySet[Instance], do: Any, done: str) -> None:
+        number = 0
+        for instance in instances:
+            do(instance)
+            self.log_change(request, instance, done)
+            number += 1
+        self.message_user(request, f"{done}: {number} instance{'' if number == 1 else 's'}.")
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        instance = self.get_object(request, object_id) if object_id else None
+        page = InstancePage(instance, request.GET, timezone.now()) if instance else None
+        context = {**(extra_context or {}), "page": page, "show_save": False, "show_save_and_continue": False}
+        return super().changeform_view(request, object_id, form_url, context)
+
+
+class ReadOnly(ModelAdmin):
+    """What is written by the server alone."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(PublicKey)
+class PublicKeyAdmin(ReadOnly, TeamScoped):
+    list_display = ["fingerprint", "instance", "application", "created_at", "retired_at"]
+    list_select_related = ["instance__application"]
+    search_fields = ["instance__id__startswith", "hex__startswith"]
+    search_help_text = "The beginning of an instance's id or of a key."
+    fields = ["instance", "hex", "fingerprint", "created_at", "retired_at"]
+    show_full_result_count = False
+
+    @admin.display(ordering="instance__application__name")
+    def application(self, key: PublicKey) -> str:
+        return key.instance.application.name
+
+
+@admin.register(LogEntry)
+class AuditLogAdmin(ReadOnly):
+    """Who changed what, and when. For superusers: it names all teams' objects."""
+
+    list_display = ["action_time", "user", "object_repr", "content_type", "get_change_message"]
+    list_select_related = ["user", "content_type"]
+    list_filter = ["action_time", "content_type"]
+    search_fields = ["object_repr", "user__username"]
+    show_full_result_count = False
+
+    def has_view_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+
+@admin.register(Group)
+class TeamAdmin(DjangoGroupAdmin, ModelAdmin):
+    """A team is a group; what its members may do is what the group may."""
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        allowed = Permission.objects.filter(codename__in=MAINTAINER_PERMISSIONS, content_type__app_label="instances")
+        return {"permissions": list(allowed), **super().get_changeform_initial_data(request)}
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            # Every account of this site is for its pages, which are for staff.
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)

@@ -1,0 +1,138 @@
+"""What the application's page shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.http import QueryDict
+
+from dashboard import keys
+from dashboard.charts import Series, fleet_history
+from dashboard.tables import STATE_FILTERS, Column, InstanceTable, StateFilter
+from instances.models import Application
+from metrics import census
+from metrics.census import DESCRIPTION, Census
+from metrics.figures import Figures
+from metrics.history import PERIODS, Period
+
+CARD_PERIOD = PERIODS["30d"]
+BREAKDOWN_ROWS = 6
+
+
+@dataclass(frozen=True)
+class Card:
+    """One metric at a glance."""
+
+    key: str
+    figures: Figures
+    strays: int
+    series: Series
+    selected: bool
+
+    @property
+    def label(self) -> str:
+        return keys.label(self.key)
+
+
+@dataclass(frozen=True)
+class Share:
+    """One bar of a breakdown: `share` is of the fleet, 0 to 1."""
+
+    label: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    key: str
+    shares: list[Share]
+    values: int
+
+    @property
+    def label(self) -> str:
+        return keys.label(self.key)
+
+
+class ApplicationPage:
+    """The application's present, its last 30 days and the chart and table that the address asks for."""
+
+    def __init__(self, application: Application, query: QueryDict, now: datetime) -> None:
+        self.application = application
+        self.at = now
+        self.census: Census = census.present(application, now)
+        self.keys = keys.ordered(census.keys(self.census))
+        self.period: Period = PERIODS.get(query.get("period", ""), CARD_PERIOD)
+        self.periods = list(PERIODS.values())
+        metric = query.get("metric")
+        self.metric = metric if metric in self.census.figures else None
+        self.table = InstanceTable(application, self.keys, query, now)
+        self.rows = self.table.page()
+
+    @property
+    def states(self) -> list[StateFilter]:
+        return STATE_FILTERS
+
+    @property
+    def metric_columns(self) -> list[Column]:
+        return [column for column in self.table.columns if column.is_metric]
+
+    @cached_property
+    def history(self) -> dict[str | None, Series]:
+        return fleet_history(self.application, CARD_PERIOD, self.census)
+
+    @property
+    def active(self) -> Series:
+        return self.history[None]
+
+    @cached_property
+    def chart(self) -> Series:
+        history = self.history
+        if self.period != CARD_PERIOD:
+            history = fleet_history(self.application, self.period, self.census)
+        return history[self.metric]
+
+    @property
+    def chart_title(self) -> str:
+        return "Active instances" if self.metric is None else keys.label(self.metric)
+
+    @property
+    def chart_figures(self) -> Figures | None:
+        return self.census.figures.get(self.metric) if self.metric is not None else None
+
+    @cached_property
+    def cards(self) -> tuple[list[Card], list[Card]]:
+        """The business cards, and the system ones."""
+        business, system = keys.grouped(list(self.census.figures))
+        return [self._card(key) for key in business], [self._card(key) for key in system]
+
+    def _card(self, key: str) -> Card:
+        return Card(
+            key=key,
+            figures=self.census.figures[key],
+            strays=self.census.strays[key],
+            series=self.history[key],
+            selected=key == self.metric,
+        )
+
+    @property
+    def breakdowns(self) -> list[Breakdown]:
+        """What the instances say of themselves first, then what they report as text."""
+        dimensions = self.census.dimensions
+        reported = keys.ordered([key for key in dimensions if key not in DESCRIPTION])
+        order = [key for key in DESCRIPTION if key in dimensions] + reported
+        return [breakdown(key, dimensions[key]) for key in order]
+
+
+def breakdown(key: str, counts: Counter[str]) -> Breakdown:
+    """The most frequent values as bars, and what remains folded into one."""
+    all_of_them = counts.total()
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ranked if len(ranked) <= BREAKDOWN_ROWS else ranked[: BREAKDOWN_ROWS - 1]
+    shares = [Share(value or "(not said)", count, count / all_of_them) for value, count in shown]
+    if rest := all_of_them - sum(share.count for share in shares):
+        shares.append(Share(f"{len(ranked) - len(shown)} others", rest, rest / all_of_them))
+    return Breakdown(key, shares, len(ranked))

@@ -1,0 +1,103 @@
+"""What an instance's page shows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django.http import QueryDict
+
+from dashboard import keys
+from dashboard.charts import Series, instance_history
+from instances.models import Instance
+from metrics.flatten import flatten, is_number
+from metrics.history import PERIODS, Period
+from metrics.models import Snapshot
+
+DEFAULT_PERIOD = PERIODS["30d"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One leaf of the newest snapshot."""
+
+    key: str
+    value: Any
+    series: Series | None
+
+    @property
+    def label(self) -> str:
+        return keys.label(self.key)
+
+    @property
+    def is_number(self) -> bool:
+        return is_number(self.value)
+
+    @property
+    def text(self) -> str:
+        """A string as it is; anything else as JSON, whatever its shape."""
+        return self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False)
+
+
+class InstancePage:
+    def __init__(self, instance: Instance, query: QueryDict, now: datetime) -> None:
+        self.instance = instance
+        self.at = now
+        self.period: Period = PERIODS.get(query.get("period", ""), DEFAULT_PERIOD)
+        self.periods = list(PERIODS.values())
+        self.latest = Snapshot.objects.newest_of(instance)
+        self.keys = list(instance.keys.all())
+        self.values = flatten(self.latest.metrics) if self.latest else {}
+        # Business metrics first: the first of them is what the chart shows unasked.
+        self.numbers = [key for key in keys.ordered(list(self.values)) if is_number(self.values[key])]
+        metric = query.get("metric")
+        self.metric = metric if metric in self.numbers else next(iter(self.numbers), None)
+
+    @property
+    def is_active(self) -> bool:
+        instance = self.instance
+        return (
+            instance.state == Instance.State.ACTIVE
+            and instance.last_report_at is not None
+            and instance.last_report_at >= instance.application.active_since(self.at)
+        )
+
+    @property
+    def condition(self) -> str:
+        """In one word, what the instance is: pending, revoked, excluded, active or silent."""
+        if self.instance.state != Instance.State.ACTIVE:
+            return self.instance.state
+        if self.instance.exclusion:
+            return "excluded"
+        return "active" if self.is_active else "silent"
+
+    @cached_property
+    def history(self) -> dict[str, Series]:
+        since = self.at - self.period.step * self.period.steps if self.period.steps else self.instance.registered_at
+        return instance_history(self.instance, min(since, self.at - timedelta(hours=1)))
+
+    @cached_property
+    def groups(self) -> list[tuple[str, list[Value]]]:
+        """The newest snapshot's leaves: business, then system."""
+        business, system = keys.grouped(list(self.values))
+        titled = [("Metrics", business), ("System", system)]
+        return [(title, [self._value(key) for key in group]) for title, group in titled if group]
+
+    def _value(self, key: str) -> Value:
+        return Value(key, self.values[key], self.history.get(key))
+
+    @property
+    def chart(self) -> Series | None:
+        return self.history.get(self.metric) if self.metric is not None else None
+
+    @property
+    def chart_title(self) -> str:
+        return keys.label(self.metric) if self.metric is not None else ""
+
+    @property
+    def raw(self) -> str:
+        """The newest snapshot's metrics as they were sent, indented."""
+        return json.dumps(self.latest.metrics, indent=2, ensure_ascii=False) if self.latest else ""

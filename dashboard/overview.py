@@ -1,0 +1,52 @@
+"""What the overview shows: one row an application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dashboard.applications import Breakdown, breakdown
+from dashboard.charts import Series, fleet_history
+from instances.models import Application
+from instances.querysets import ApplicationQuerySet
+from metrics import census
+from metrics.census import Census
+from metrics.history import PERIODS
+
+# Two missed reports and some jitter: one alone happens to everybody.
+QUIET_INTERVALS = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    application: Application
+    census: Census
+    active: Series
+    versions: Breakdown | None
+    last_seen_at: datetime | None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether reports have stopped coming in, of a fleet that should be sending them."""
+        if self.last_seen_at is None:
+            return False
+        patience = timedelta(minutes=self.application.report_minutes * QUIET_INTERVALS)
+        return self.census.active > 0 and self.census.at - self.last_seen_at > patience
+
+
+def rows(applications: ApplicationQuerySet, now: datetime) -> list[Row]:
+    """The applications, the largest fleet first."""
+    found = [_row(application, now) for application in applications.with_last_seen()]
+    return sorted(found, key=lambda row: (-row.census.active, row.application.name.lower()))
+
+
+def _row(application: Application, now: datetime) -> Row:
+    counted = census.present(application, now)
+    versions = counted.dimensions.get("app_version")
+    return Row(
+        application=application,
+        census=counted,
+        active=fleet_history(application, PERIODS["30d"], counted)[None],
+        versions=breakdown("app_version", versions) if versions else None,
+        last_seen_at=application.last_seen_at,  # type: ignore[attr-defined]
+    )

@@ -1,0 +1,90 @@
+"""Filters for the pages: numbers, times and query strings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from dashboard import keys, numbers
+from dashboard.tables import METRIC, Column, InstanceTable
+from instances.models import Instance
+from instances.wire import format_timestamp
+from metrics.flatten import is_number
+
+register = template.Library()
+
+LONGEST_CELL = 40
+
+
+@register.filter
+def compact(value: numbers.Number) -> SafeString:
+    """A number at a glance, with all of it as its title."""
+    short, whole = numbers.compact(value), numbers.exact(value)
+    return format_html('<span title="{}">{}</span>', whole, short) if short != whole else format_html("{}", short)
+
+
+@register.filter
+def exact(value: numbers.Number) -> str:
+    return numbers.exact(value)
+
+
+@register.filter
+def percent(share: float) -> str:
+    """A share of 0 to 1; less than half a percent is said to be so instead of rounded to nothing."""
+    return "< 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString:
+    """How long ago, with the time itself in UTC as its title."""
+    if moment is None:
+        return format_html('<span class="shm-muted">{}</span>', "never")
+    since = timesince(moment, depth=1)
+    text = "just now" if since.startswith("0") else f"{since} ago"
+    return format_html('<time datetime="{}" title="{} UTC">{}</time>', *_machine_and_human(moment), text)
+
+
+@register.filter
+def utc(moment: datetime | None) -> SafeString | str:
+    """The time itself, in UTC."""
+    if moment is None:
+        return "never"
+    return format_html('<time datetime="{}">{} UTC</time>', *_machine_and_human(moment))
+
+
+def _machine_and_human(moment: datetime) -> tuple[str, str]:
+    return format_timestamp(moment), f"{moment:%Y-%m-%d %H:%M}"
+
+
+@register.filter
+def key_label(key: str) -> str:
+    return keys.label(key)
+
+
+@register.filter
+def cell(instance: Instance, column: Column) -> Any:
+    """What a metric's column shows of an instance: by the value's shape, and a dash for none."""
+    value = instance.metrics.get(column.name.removeprefix(METRIC))
+    if value is None:
+        return format_html('<span class="shm-muted">{}</span>', "–")
+    if is_number(value):
+        return compact(value)
+    text = str(value).lower() if isinstance(value, bool) else value
+    if len(text) <= LONGEST_CELL:
+        return text
+    return format_html('<span title="{}">{}…</span>', text[:500], text[: LONGEST_CELL - 1])
+
+
+@register.simple_tag
+def address(table: InstanceTable, **changes: Any) -> str:
+    return table.address(**changes)
+
+
+@register.simple_tag
+def sort_address(table: InstanceTable, column: Column) -> str:
+    return table.sort_address(column)

@@ -1,0 +1,20 @@
+from django.contrib import admin
+from django.urls import path
+
+from dashboard import actions, badges, views
+
+app_name = "dashboard"
+
+page = admin.site.admin_view
+
+urlpatterns = [
+    path("", page(views.overview_page), name="overview"),
+    path("applications/<slug:slug>/", page(views.application_page), name="application"),
+    path("applications/<slug:slug>/instances.csv", page(views.instances_csv), name="instances_csv"),
+    path("instances/<uuid:pk>/", page(views.instance_page), name="instance"),
+    path("instances/<uuid:pk>/<slug:name>", page(actions.act), name="instance_action"),
+    path("badge/<slug:slug>/instances", badges.instances, name="badge_instances"),
+    path("badge/<slug:slug>/version", badges.version, name="badge_version"),
+    path("badge/<slug:slug>/metric/<path:name>", badges.metric, name="badge_metric"),
+    path("badge/<slug:slug>/combined", badges.combined, name="badge_combined"),
+]

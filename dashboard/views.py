@@ -1,0 +1,52 @@
+"""The pages: parse the address, ask for the numbers, render."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from dashboard import exports, keys, overview
+from dashboard.applications import ApplicationPage
+from dashboard.instances import InstancePage
+from dashboard.tables import InstanceTable
+from instances.models import Application, Instance
+from metrics import census
+
+
+def render(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+    """A page in the admin's own shell: one navigation, one login, one look."""
+    shell = admin.site.each_context(request)
+    return TemplateResponse(request, f"dashboard/{template}.html", {**shell, "title": title, **context})
+
+
+def overview_page(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    rows = overview.rows(Application.objects.visible_to(request.user), now)
+    return render(request, "overview", "Overview", rows=rows, at=now, server_url=request.build_absolute_uri("/"))
+
+
+def application_page(request: HttpRequest, slug: str) -> HttpResponse:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    page = ApplicationPage(application, request.GET, timezone.now())
+    server_url = request.build_absolute_uri("/")
+    return render(request, "application", application.name, page=page, application=application, server_url=server_url)
+
+
+def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    now = timezone.now()
+    columns = keys.ordered(census.keys(census.present(application, now)))
+    return exports.instances(InstanceTable(application, columns, request.GET, now))
+
+
+def instance_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    instances = Instance.objects.visible_to(request.user).select_related("application")
+    instance = get_object_or_404(instances, pk=pk)
+    page = InstancePage(instance, request.GET, timezone.now())
+    return render(request, "instance", f"Instance {instance.short_id}", page=page, instance=instance)

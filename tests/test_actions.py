@@ -1,0 +1,216 @@
+"""What a maintainer does to one instance: revoke, restore, exclude, include, erase."""
+
+import pytest
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.test import Client
+from django.utils import timezone
+
+from instances.models import Application, Instance, PublicKey
+from metrics import census
+from metrics.models import Snapshot
+from tests import fleet
+
+ACTIONS = ["revoke", "restore", "exclude", "include", "erase"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
+
+
+@pytest.fixture
+def reporting(installation, team):
+    """An installation of the team's that has reported once."""
+    Application.objects.update(team=team)
+    assert installation.snapshot({"documents": 5}).status_code == 202
+    return installation
+
+
+@pytest.fixture
+def act(client, maintainer, reporting):
+    client.force_login(maintainer)
+
+    def act(name):
+        return client.post(f"/instances/{reporting.id}/{name}", follow=True)
+
+    return act
+
+
+def row(installation):
+    return Instance.objects.get(pk=installation.id)
+
+
+def counted():
+    return census.present(Application.objects.get(), timezone.now())
+
+
+def refusal(response):
+    return response.status_code, response.json()["code"]
+
+
+def test_revoked_it_counts_nowhere_and_nothing_it_signs_is_accepted(act, reporting):
+    response = act("revoke")
+
+    assert response.redirect_chain == [(f"/instances/{reporting.id}/", 302)]
+    assert f"{reporting.id[:8]}: Revoked" in response.content.decode()
+    assert row(reporting).state == Instance.State.REVOKED
+    assert row(reporting).revoked_at is not None
+    assert (counted().active, counted().active_raw, counted().revoked) == (0, 0, 1)
+    assert refusal(reporting.snapshot({"documents": 6})) == (403, "revoked")
+    assert refusal(reporting.activate()) == (403, "revoked")
+    assert refusal(reporting.register()) == (403, "revoked")
+    assert Snapshot.objects.count() == 1
+
+
+def test_restored_it_counts_and_is_accepted_again(act, reporting):
+    act("revoke")
+
+    response = act("restore")
+
+    assert "Restored" in response.content.decode()
+    assert (row(reporting).state, row(reporting).revoked_at) == (Instance.State.ACTIVE, None)
+    assert counted().active == 1
+    assert reporting.snapshot({"documents": 6}).status_code == 202
+
+
+def test_restored_one_that_had_only_registered_is_pending_again(act, reporting):
+    Instance.objects.update(state=Instance.State.PENDING, activated_at=None)
+    act("revoke")
+
+    act("restore")
+
+    assert row(reporting).state == Instance.State.PENDING
+
+
+def test_excluded_it_is_accepted_but_not_counted(act, reporting):
+    response = act("exclude")
+
+    assert "Excluded" in response.content.decode()
+    assert (row(reporting).exclusion, row(reporting).state) == ("manual", "active")
+    assert reporting.snapshot({"documents": 6}).status_code == 202
+    assert (counted().active, counted().active_raw) == (0, 1)
+    assert counted().excluded == {"manual": 1}
+    assert counted().figures == {}
+    assert row(reporting).metrics == {"documents": 6}
+
+
+def test_included_it_counts_again(act, reporting):
+    act("exclude")
+
+    act("include")
+
+    assert (row(reporting).exclusion, row(reporting).excluded_at) == ("", None)
+    assert counted().figures["documents"]["sum"] == 5
+
+
+def test_erased_nothing_of_it_is_left_and_what_it_signs_is_not_known(act, reporting):
+    response = act("erase")
+
+    assert response.redirect_chain == [("/applications/ledger/", 302)]
+    assert "Erased" in response.content.decode()
+    assert not Instance.objects.exists()
+    assert not PublicKey.objects.exists()
+    assert not Snapshot.objects.exists()
+    assert counted().active == 0
+    assert refusal(reporting.snapshot({"documents": 6})) == (403, "invalid_signature")
+    # Its software still runs: at its next start it registers anew.
+    assert reporting.register().status_code == 201
+
+
+def test_erasing_one_leaves_the_others(act, reporting):
+    other = fleet.instance(Application.objects.get(), {timezone.now(): {"documents": 1}})
+
+    act("erase")
+
+    assert [instance.pk for instance in Instance.objects.all()] == [other.pk]
+    assert Snapshot.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_the_audit_log_says_who_did_what(act, reporting, maintainer, name):
+    act(name)
+
+    entry = LogEntry.objects.get()
+    assert entry.user == maintainer
+    assert (entry.object_id, entry.object_repr) == (reporting.id, reporting.id)
+    assert entry.action_flag == (DELETION if name == "erase" else CHANGE)
+    words = {"erase": "Erased", "exclude": "Excluded", "include": "Included", "revoke": "Revoked"}
+    assert words.get(name, "Restored") in entry.get_change_message()
+    assert entry.content_type.model_class() is Instance
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_doing_it_twice_is_no_error(act, name):
+    act(name)
+
+    assert act(name).status_code == (404 if name == "erase" else 200)
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete"])
+def test_only_a_post_does_it(client, maintainer, reporting, name, method):
+    client.force_login(maintainer)
+    before = Instance.objects.values().get()
+
+    response = getattr(client, method)(f"/instances/{reporting.id}/{name}")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+    assert Instance.objects.values().get() == before
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_another_sites_form_does_not_do_it(maintainer, reporting, name):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(maintainer)
+    before = Instance.objects.values().get()
+
+    response = client.post(f"/instances/{reporting.id}/{name}")
+
+    assert response.status_code == 403
+    assert Instance.objects.values().get() == before
+    assert not LogEntry.objects.exists()
+
+
+def test_the_pages_own_form_does_it(maintainer, reporting):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(maintainer)
+    page = client.get(f"/instances/{reporting.id}/")
+
+    token = str(page.context["csrf_token"])
+    assert token in page.content.decode()
+    response = client.post(f"/instances/{reporting.id}/revoke", {"csrfmiddlewaretoken": token})
+
+    assert response.status_code == 302
+    assert row(reporting).state == Instance.State.REVOKED
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_without_the_permission_it_is_forbidden(client, viewer, reporting, name):
+    client.force_login(viewer)
+    before = Instance.objects.values().get()
+
+    assert client.post(f"/instances/{reporting.id}/{name}").status_code == 403
+    assert Instance.objects.values().get() == before
+    assert not LogEntry.objects.exists()
+
+
+def test_erasing_is_a_permission_of_its_own(client, maintainer, maintainers, reporting):
+    maintainers.permissions.remove(*maintainers.permissions.filter(codename="delete_instance"))
+    client.force_login(maintainer)
+
+    assert client.post(f"/instances/{reporting.id}/erase").status_code == 403
+    assert client.post(f"/instances/{reporting.id}/revoke").status_code == 302
+
+
+def test_nobody_is_sent_to_the_login(reporting):
+    response = Client().post(f"/instances/{reporting.id}/erase")
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/admin/login/")
+    assert Instance.objects.exists()
+
+
+def test_an_action_that_there_is_not_names_those_there_are(act):
+    response = act("explode")
+
+    assert response.status_code == 400
+    for name in ACTIONS:
+        assert name in response.content.decode()

@@ -1,0 +1,400 @@
+"""The page of an application: cards, chart, breakdowns and table, from whatever keys arrive."""
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from urllib.parse import quote, urlencode
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from instances.models import Application, Instance
+from metrics.history import PERIODS
+from tests import fleet
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+URL = "/applications/ledger/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def ledger(team) -> Application:
+    return Application.objects.create(name="Ledger", slug="ledger", team=team)
+
+
+@pytest.fixture
+def get(client, viewer, ledger, clock):
+    """The page as the viewer gets it, for the query given."""
+    client.force_login(viewer)
+
+    def get(query="", path=URL):
+        response = client.get(f"{path}?{query}" if isinstance(query, str) else f"{path}?{urlencode(query)}")
+        assert response.status_code == 200, query
+        return response
+
+    return get
+
+
+def text_of(response):
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return content.decode()
+
+
+def chart(response):
+    """The points that the page hands to its script."""
+    found = re.search(r'<script id="chart-data" type="application/json">(.*?)</script>', text_of(response), re.DOTALL)
+    return json.loads(found[1])
+
+
+def cards(response):
+    return {card.key: card for group in response.context["page"].cards for card in group}
+
+
+def listed(response):
+    return [instance.pk for instance in response.context["page"].rows]
+
+
+def card_value(response, key):
+    """What the card of a key shows, in the page's own text."""
+    match = re.search(
+        rf'title="{re.escape(key)}">[^<]*</span>\s*<span class="shm-kpi-value">(.*?)</span>', text_of(response)
+    )
+    return re.sub(r"<[^>]*>", "", match[1])
+
+
+# Numbers
+
+
+def test_it_shows_the_fleets_numbers(get, ledger):
+    fleet.instance(ledger, {NOW - 3 * DAY: {"documents": 1}, NOW - DAY / 4: {"documents": 1200}})
+    fleet.instance(ledger, {NOW - 10 * DAY: {"documents": 34}})
+    fleet.instance(ledger, {NOW - DAY: {"documents": 500}}, exclusion="manual")
+    fleet.instance(ledger, {NOW - 31 * DAY: {"documents": 7}})
+
+    response = get("metric=documents")
+
+    census = response.context["page"].census
+    assert (census.active, census.active_raw, census.established, census.new) == (2, 3, 1, 1)
+    assert (census.reporting, census.silent) == (1, 1)
+    assert card_value(response, "documents") == "1.23k"
+    assert 'title="1,234"' in text_of(response)
+    figures = response.context["page"].chart_figures
+    assert (figures["sum"], figures["reporters"], figures["min"], figures["max"]) == (1234, 2, 34, 1200)
+    assert "3 with excluded ones" in text_of(response)
+
+
+def test_a_new_key_becomes_a_card_a_column_and_a_chart(get, ledger):
+    fleet.instance(ledger, {NOW - DAY: {"documents": 5}})
+    assert "stamps" not in text_of(get())
+
+    fleet.instance(ledger, {NOW: {"stamps": 9, "db": {"size_mb": 2.5}}})
+
+    response = get("metric=stamps")
+    assert cards(response)["stamps"].figures["sum"] == 9
+    assert "m.db.size_mb" in [column.name for column in response.context["page"].table.columns]
+    assert chart(response)[-1][1] == 9
+    assert "DB › size MB" in unescape(text_of(response))
+
+
+@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize("metric", [None, "documents", "sys_load"])
+def test_the_last_point_of_each_chart_is_the_card(get, ledger, period, metric):
+    for number in range(3):
+        reports = {NOW - age * DAY: {"documents": number + age, "sys_load": 0.1} for age in (400, 60, 20, 3, 0.1, 0)}
+        fleet.instance(ledger, reports)
+
+    response = get({"period": period, **({"metric": metric} if metric else {})})
+
+    points = chart(response)
+    assert points[-1][0] == int(NOW.timestamp() * 1000)
+    expected = cards(response)[metric].figures["sum"] if metric else response.context["page"].census.active
+    assert points[-1][1] == expected
+    assert [at for at, _ in points] == sorted({at for at, _ in points})
+    assert f'aria-current="true">{PERIODS[period].title}<' in text_of(response)
+
+
+def test_the_chart_stands_beside_a_table_with_the_same_numbers(get, ledger):
+    fleet.instance(ledger, {NOW - 2 * DAY: {"documents": 1234567}})
+
+    response = get("metric=documents")
+
+    rows = text_of(response).split("The same as a table")[1].split("</table>")[0].count("<tr><td>")
+    assert rows == len(chart(response))
+    assert "1,234,567" in text_of(response)
+
+
+def test_a_text_is_a_breakdown_and_one_that_others_send_as_number_is_counted_as_stray(get, ledger):
+    fleet.instance(ledger, {NOW: {"plan": "pro", "users": 3, "beta": True}})
+    fleet.instance(ledger, {NOW: {"plan": "free", "users": 4, "beta": False}})
+    fleet.instance(ledger, {NOW: {"plan": "free", "users": "many"}})
+
+    response = get()
+
+    breakdowns = {item.key: [(s.label, s.count) for s in item.shares] for item in response.context["page"].breakdowns}
+    assert breakdowns["plan"] == [("free", 2), ("pro", 1)]
+    assert breakdowns["beta"] == [("false", 1), ("true", 1)]
+    assert "plan" not in cards(response)
+    assert (cards(response)["users"].figures["sum"], cards(response)["users"].strays) == (7, 1)
+    assert "1 not numeric" in text_of(response)
+
+
+def test_system_metrics_stand_apart(get, ledger):
+    fleet.instance(ledger, {NOW: {"documents": 1, "sys_cpu_cores": 8, "app_uptime": 3}})
+
+    business, system = get().context["page"].cards
+
+    assert [card.key for card in business] == ["documents"]
+    assert [(card.key, card.label) for card in system] == [("app_uptime", "Uptime"), ("sys_cpu_cores", "CPU cores")]
+
+
+# Nothing yet
+
+
+def test_without_an_active_instance_it_hands_over_commands_with_the_servers_own_address(client, viewer, ledger):
+    client.force_login(viewer)
+
+    response = client.get(URL, headers={"host": "metrics.example.org"})
+
+    assert 'server, me, key = "http://metrics.example.org", ' in unescape(text_of(response))
+    assert "No active instance" in text_of(response)
+    assert "No instance matches" in text_of(response)
+
+
+def test_pending_and_silent_instances_are_listed_where_nothing_counts(get, ledger):
+    pending = fleet.instance(ledger, {}, state=Instance.State.PENDING)
+    silent = fleet.instance(ledger, {NOW - 50 * DAY: {"documents": 1}})
+
+    response = get()
+
+    assert listed(response) == [silent.pk, pending.pk]
+    assert "never" in text_of(response)
+    assert "Pending" in text_of(response)
+
+
+def test_metrics_that_are_all_empty_make_no_card(get, ledger):
+    fleet.instance(ledger, {NOW: {}})
+    fleet.instance(ledger, {NOW: {"nothing": None, "list": [1, 2], "empty": {}}})
+
+    response = get()
+
+    assert response.context["page"].census.active == 2
+    assert cards(response) == {}
+
+
+# Hostile and odd
+
+
+def test_hostile_keys_and_values_are_shown_as_they_are(get, ledger, hostile):
+    numbers = {key: index for index, key in enumerate(hostile)}
+    texts = {f"text {index}": value for index, value in enumerate(hostile)}
+    fleet.instance(
+        ledger, {NOW - DAY: numbers, NOW: {**numbers, **texts}}, app_version=hostile[0], environment=hostile[1]
+    )
+    ledger.name = hostile[2]
+    ledger.save()
+
+    response = get()
+
+    assert sorted(cards(response)) == sorted(set(hostile))
+    assert "<script>alert" not in text_of(response)
+    assert "<img src=x" not in text_of(response)
+    assert "{{ 7|add:7 }}" in text_of(response)
+    for key in hostile:
+        response = get({"metric": key, "sort": f"-m.{key}"})
+        assert response.context["page"].metric == key
+        assert response.context["page"].table.sort == f"-m.{key}"
+        assert chart(response)[-1][1] == numbers[key]
+        assert "<script>alert" not in text_of(response)
+    for index, value in enumerate(hostile):
+        assert len(listed(get({"sort": f"m.text {index}", "q": value}))) <= 1
+
+
+def test_links_lead_to_the_very_metric_however_it_is_called(get, ledger, hostile):
+    fleet.instance(ledger, {NOW: {key: index for index, key in enumerate(hostile)}})
+
+    links = re.findall(r'<a class="shm-card shm-kpi" href="([^"]*)#chart"', text_of(get()))[1:]
+
+    assert len(links) == len(hostile)
+    assert {get(unescape(link).removeprefix("?")).context["page"].metric for link in links} == set(hostile)
+
+
+def test_it_bears_500_metrics(get, ledger):
+    fleet.instance(ledger, {NOW: {f"metric_{number}": number for number in range(500)}})
+
+    assert len(cards(get())) == 500
+
+
+def test_the_largest_and_smallest_numbers_do_not_break_it(get, ledger):
+    odd = {"huge": 10**308, "tiny": 5e-324, "exact": 2**70, "negative": -1.7e308, "zero": 0, "minus": -0.0}
+    for _ in range(30):
+        fleet.instance(ledger, {NOW - DAY: {**odd, "tiny": 1e300}, NOW: odd})
+
+    response = get("metric=huge")
+
+    assert cards(response)["exact"].figures["sum"] == 30 * 2**70
+    assert cards(response)["huge"].figures["sum"] == 30 * 10**308
+    assert chart(response)[-1][1] is None  # Beyond what a script can hold; the table has it.
+    for key in odd:
+        get({"metric": key, "sort": f"m.{key}"})
+
+
+GARBAGE = [
+    "",
+    "\0",
+    "a\0b",
+    "x" * 5000,
+    "9" * 5000,
+    "-1",
+    "--id",
+    "m.",
+    "-m.nothing",
+    "%",
+    "_",
+    "\\",
+    "'",
+    '"',
+    "é",
+    "🦄",
+]
+
+
+@pytest.mark.parametrize("name", ["metric", "period", "sort", "page", "q", "state"])
+def test_an_address_that_means_nothing_is_no_error(get, ledger, name):
+    fleet.instance(ledger, {NOW: {"documents": 1, "plan": "pro"}})
+
+    for value in [*GARBAGE, "plan", "None", "application__team", "claims", "id; DROP TABLE", "1e9", "NaN"]:
+        get({name: value})
+        text_of(get({name: value}, path=f"{URL}instances.csv"))
+    get(f"{name}=%ff%fe&{name}[]=1&{name}={quote('ä')}")
+
+
+def test_an_unknown_slug_is_not_found(get, client):
+    assert client.get("/applications/nothing/").status_code == 404
+    assert client.get("/applications/nothing/instances.csv").status_code == 404
+
+
+# The table
+
+
+def test_the_table_is_searched_filtered_sorted_and_paged(get, ledger):
+    made = [
+        fleet.instance(ledger, {NOW - number * DAY / 48: {"n": number}}, app_version=f"1.{number}")
+        for number in range(53)
+    ]
+    ids = [instance.pk for instance in made]
+
+    assert listed(get()) == ids[:50]
+    assert listed(get("page=2")) == ids[50:]
+    assert listed(get("sort=-m.n"))[:3] == ids[:-4:-1]
+    assert listed(get("sort=m.n"))[:3] == ids[:3]
+    assert listed(get("q=1.52")) == [ids[52]]
+    assert listed(get(f"q={str(ids[7])[:13].upper()}")) == [ids[7]]
+    assert listed(get("state=revoked")) == []
+    assert "1 – 50 of 53" in text_of(get())
+
+
+def test_sorting_puts_those_without_a_number_last_either_way(get, ledger):
+    number = fleet.instance(ledger, {NOW: {"n": 5}})
+    larger = fleet.instance(ledger, {NOW: {"n": 10}})
+    text = fleet.instance(ledger, {NOW: {"n": "five"}})
+    none = fleet.instance(ledger, {NOW: {}})
+
+    assert listed(get("sort=m.n")) == [number.pk, larger.pk, text.pk, none.pk]
+    assert listed(get("sort=-m.n")) == [larger.pk, number.pk, text.pk, none.pk]
+
+
+@pytest.mark.parametrize("state", ["active", "silent", "excluded", "revoked", "pending"])
+def test_each_state_lists_its_own(get, ledger, state):
+    cast = {
+        "active": fleet.instance(ledger, {NOW: {}}),
+        "silent": fleet.instance(ledger, {NOW - 40 * DAY: {}}),
+        "excluded": fleet.instance(ledger, {NOW: {}}),
+        "revoked": fleet.instance(ledger, {NOW: {}}),
+        "pending": fleet.instance(ledger, {}, state=Instance.State.PENDING),
+    }
+    cast["excluded"].exclude("manual")
+    cast["revoked"].revoke()
+
+    response = get(f"state={state}")
+
+    assert listed(response) == [cast[state].pk]
+
+
+# The export
+
+
+def test_the_export_holds_what_the_table_shows(get, ledger):
+    made = fleet.instance(ledger, {NOW: {"n": 1.5, "plan": "pro"}}, app_version="1.0.0", environment="production")
+    fleet.instance(ledger, {NOW - DAY: {"n": 2}}, app_version="2.0.0")
+
+    rows = list(csv.DictReader(io.StringIO(text_of(get("q=1.0.0", path=f"{URL}instances.csv")))))
+
+    [row] = rows
+    assert (row["instance"], row["state"], row["Version"], row["n"], row["plan"]) == (
+        str(made.pk),
+        "active",
+        "1.0.0",
+        "1.5",
+        "pro",
+    )
+
+
+def test_no_cell_of_the_export_is_taken_for_a_formula(get, ledger):
+    fleet.instance(ledger, {NOW: {"=cmd|' /C calc'!A0": 1, "t": "@SUM(A1)", "n": -5}}, app_version="=1+1")
+
+    header, row = csv.reader(io.StringIO(text_of(get(path=f"{URL}instances.csv"))))
+
+    assert not [cell for cell in [*header, *row] if cell.startswith(("=", "@", "+"))]
+    assert "-5" in row
+
+
+def test_the_export_writes_hostile_texts_as_they_are(get, ledger, hostile):
+    fleet.instance(ledger, {NOW: {f"t{number}": text for number, text in enumerate(hostile)}})
+
+    [row] = csv.DictReader(io.StringIO(text_of(get(path=f"{URL}instances.csv")), newline=""))
+
+    assert [row.get(f"t{number}", "").removeprefix("'") for number in range(len(hostile))] == [
+        text.removeprefix("'") for text in hostile
+    ]
+
+
+# Cost
+
+
+def queries(get):
+    with CaptureQueriesContext(connection) as captured:
+        get()
+    return len(captured)
+
+
+def test_it_takes_no_more_queries_for_more_instances(get, ledger):
+    def fill(number):
+        for _ in range(number):
+            fleet.instance(ledger, {NOW - DAY: {"n": 1}, NOW: {"n": 2}})
+
+    fill(3)
+    few = queries(get)
+    fill(27)
+
+    assert queries(get) == few
+
+
+def test_it_takes_no_more_queries_for_more_metrics(get, ledger):
+    fleet.instance(ledger, {NOW - DAY: {"n": 1}, NOW: {"a": 1, "b": 2, "c": 3}})
+    few = queries(get)
+    fleet.instance(ledger, {NOW: {f"metric_{number}": number for number in range(60)}})
+
+    assert queries(get) == few

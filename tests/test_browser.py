@@ -1,0 +1,211 @@
+"""What a maintainer sees, in a real browser."""
+
+import json
+import os
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, sync_playwright
+
+from instances.models import Application
+from tests import fleet
+from tests.installation import Installation
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = [390, 1440]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or "/usr/bin/chromium"
+    # Playwright keeps an event loop in this thread, and Django takes that for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+        context = playwright.chromium.launch_persistent_context(profile, executable_path=chromium, args=FLAGS)
+        yield context
+        context.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(browser, live_server) -> Iterator[Page]:
+    """A signed-in page. Fails the test for any error in the console, failed load, or request to another host."""
+    User.objects.create_superuser("maintainer", password="correct horse")
+    complaints: list[str] = []
+    page = browser.new_page()
+    page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "response", lambda response: response.status >= 400 and complaints.append(f"{response.status} {response.url}")
+    )
+
+    def stays_here(request) -> None:
+        if urlsplit(request.url).scheme in ("http", "https") and not request.url.startswith(live_server.url):
+            complaints.append(f"left the host: {request.url}")
+
+    page.on("request", stays_here)
+    page.goto(f"{live_server.url}/")
+    page.get_by_label("Username").fill("maintainer")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live_server.url}/")
+    yield page
+    page.close()
+    browser.clear_cookies()
+    assert complaints == []
+
+
+def send(server: str, installation: Installation, path: str, body: dict) -> int:
+    data = json.dumps(body).encode()
+    headers = {
+        "X-Instance-ID": installation.id,
+        "X-Signature": installation.sign(data),
+        "Content-Type": "application/json",
+    }
+    with urllib.request.urlopen(urllib.request.Request(server + path, data, headers)) as response:
+        return response.status
+
+
+def report(server: str, installation: Installation, metrics: dict) -> None:
+    now = datetime.now(UTC).isoformat()
+    assert (
+        send(
+            server, installation, "/v1/snapshot", {"instance_id": installation.id, "timestamp": now, "metrics": metrics}
+        )
+        == 202
+    )
+
+
+def introduce(server: str, installation: Installation) -> None:
+    body = {"instance_id": installation.id, "public_key": installation.public_key, **installation.description}
+    assert send(server, installation, "/v1/register", body) == 201
+    assert send(server, installation, "/v1/activate", {}) == 200
+
+
+def drawn_pixels(page: Page) -> int:
+    """How many pixels of the chart's canvas are not transparent."""
+    return page.evaluate(
+        """() => {
+            const canvas = document.querySelector("#chart canvas");
+            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            let drawn = 0;
+            for (let i = 3; i < data.length; i += 4) if (data[i]) drawn += 1;
+            return drawn;
+        }"""
+    )
+
+
+def test_a_key_never_seen_before_becomes_a_card_a_column_and_a_chart(live_server, page):
+    installation = Installation("Ledger", "1.0.0")
+    introduce(live_server.url, installation)
+    report(live_server.url, installation, {"documents": 5})
+    page.goto(f"{live_server.url}/applications/ledger/")
+    assert page.get_by_role("link", name="Documents").count() == 2  # A card and a column's heading.
+    assert page.get_by_text("brand_new_key").count() == 0
+
+    report(live_server.url, installation, {"documents": 5, "brand_new_key": 1234})
+    page.reload()
+
+    card = page.get_by_role("link", name="Brand new key")
+    assert "1.23k" in card.inner_text()
+    assert page.get_by_role("columnheader", name="brand_new_key").is_visible()
+    assert page.get_by_role("cell", name="1.23k").is_visible()
+    card.click()
+    assert page.get_by_role("heading", name="Brand new key").is_visible()
+    assert drawn_pixels(page) > 100
+
+    page.get_by_role("link", name=installation.id[:8]).click()
+    assert page.get_by_role("rowheader", name="Brand new key").is_visible()
+    assert page.get_by_role("cell", name="1,234").is_visible()
+
+
+@pytest.fixture
+def busy_fleet(transactional_db) -> Application:
+    """Twelve instances with a month behind them, of long names, many keys and values of every shape."""
+    application = Application.named("A product whose name is about as long as names of products get to be")
+    now = datetime.now(UTC)
+    for number in range(12):
+        metrics = {f"a_rather_long_metric_name_{key}": number * key for key in range(12)} | {
+            "storage": {"engine": "postgresql", "size_gb": 1.5 * number},
+            "feature_enabled": number % 2 == 0,
+            "unbroken": "x" * 200,
+        }
+        times = [now - timedelta(days=day, minutes=number) for day in range(0, 30, 3)]
+        fleet.instance(application, dict.fromkeys(times, metrics), app_version=f"1.{number % 3}.0-{'rc' * 20}")
+    return application
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off(live_server, page, busy_fleet, scheme):
+    page.emulate_media(color_scheme=scheme)
+    instance = busy_fleet.instances.first()
+    paths = [
+        "/",
+        busy_fleet.get_absolute_url(),
+        f"{busy_fleet.get_absolute_url()}?metric=storage.size_gb&period=7d",
+        instance.get_absolute_url(),
+        f"/admin/instances/application/{busy_fleet.pk}/change/",
+        f"/admin/instances/instance/{instance.pk}/change/",
+    ]
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in paths:
+            page.goto(live_server.url + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} scrolls sideways at {width}"
+            assert cut_off(page) == [], f"{path} at {width}"
+
+
+def cut_off(page: Page) -> list[str]:
+    """Visible elements of the page that reach beyond its right edge, but for what scrolls in a frame of its own."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".shm *")].filter((element) => {
+            if (element.closest(".shm-frame, .shm-code, details:not([open]) > :not(summary)")) return false;
+            const box = element.getBoundingClientRect();
+            return box.width && (box.right > innerWidth + 0.5 || box.left < -0.5);
+        }).map((element) => element.outerHTML.slice(0, 120))"""
+    )
+
+
+def test_a_chart_follows_the_theme(live_server, page, busy_fleet):
+    page.goto(live_server.url + busy_fleet.get_absolute_url())
+    picture = "document.querySelector('#chart canvas').toDataURL()"
+    page.wait_for_function(f"{picture}.length > 5000")
+    light = page.evaluate(picture)
+    page.evaluate("document.documentElement.classList.add('dark')")
+    page.wait_for_function(f"(light) => {picture} !== light", arg=light)
+
+
+def test_an_instance_is_revoked_after_it_was_asked_for(live_server, page, busy_fleet):
+    instance = busy_fleet.instances.first()
+    page.goto(live_server.url + instance.get_absolute_url())
+    page.get_by_text("Revoke…").click()
+    page.get_by_role("button", name="Revoke now").click()
+    page.get_by_text("Restore…").wait_for()
+    instance.refresh_from_db()
+    assert instance.state == instance.State.REVOKED
+
+
+def test_the_commands_of_an_empty_page_send_a_first_snapshot(live_server, page, settings):
+    """What the overview hands over is run to the letter, less the installation of PyNaCl."""
+    page.goto(live_server.url)
+    commands = page.locator("pre").inner_text()
+    program = commands.split("<<'END'\n")[1].removesuffix("END").strip()
+    exec(compile(program, "first_snapshot", "exec"), {})
+    page.reload()
+    assert page.get_by_role("link", name="My application").is_visible()

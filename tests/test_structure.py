@@ -1,0 +1,57 @@
+"""The rules that hold the house together: which way imports go, which modules are pure, what is vendored."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Each may import itself and what stands before it.
+ORDER = ["instances", "metrics", "dashboard"]
+# These know nothing of Django, so that they can be read, tested and measured by themselves.
+PURE = [
+    "instances/ed25519.py",
+    "instances/rates.py",
+    "instances/slugs.py",
+    "instances/wire.py",
+    "metrics/figures.py",
+    "metrics/flatten.py",
+    "dashboard/numbers.py",
+    "dashboard/svg.py",
+]
+CHART = ROOT / "dashboard/static/unfold/js/chart"
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_imports_go_one_way(package):
+    later = set(ORDER[ORDER.index(package) + 1 :])
+    for path in (ROOT / package).rglob("*.py"):
+        assert later.isdisjoint(name.split(".")[0] for name in imported(path)), path
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_pure_modules_import_no_django(path):
+    assert not [name for name in imported(ROOT / path) if name.split(".")[0] in ("django", "rest_framework")]
+    assert not [name for name in imported(ROOT / path) if name.endswith((".models", ".settings"))]
+
+
+def test_the_vendored_chart_library_is_the_version_that_is_stated():
+    stated = (CHART / "README.md").read_text().split()[1].rstrip(",")
+    first_lines = (CHART / "chart.js").read_text()[:200]
+    assert f"Chart.js v{stated}\n" in first_lines
+    assert "MIT License" in (CHART / "LICENSE").read_text()
+
+
+def test_the_vendored_chart_library_takes_the_place_of_the_shell_s_own():
+    from django.contrib.staticfiles import finders
+
+    assert finders.find("unfold/js/chart/chart.js") == str(CHART / "chart.js")
