@@ -1,0 +1,60 @@
+# Variables given on the command line (make run PORT=9000) reach every command below through its environment.
+PYTHON := .venv/bin/python
+DATA := $(CURDIR)/data
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo worker test lint bench python3 chromium
+
+help: ## List the targets.
+	@echo "Usage: make TARGET [PORT=8080] [DATABASE_URL=...]; docs/settings.md lists every variable."
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The recipes that start the server are one program each (exec), so that a signal for make reaches it.
+
+run: .venv/.installed ## Run the server and its worker on this machine, with SQLite in data/ unless DATABASE_URL is set.
+	@exec $(PYTHON) manage.py up
+
+demo: .venv/.installed ## The same with an invented fleet, in data/demo: never mixed with real data.
+	@exec env -u DATABASE_URL -u DATABASE_URL_FILE -u SHM_DB_DSN -u SHM_DB_DSN_FILE -u SHM_STATIC_DIR \
+		SHM_DATA_DIR=$(DATA)/demo $(PYTHON) manage.py up --demo
+
+worker: .venv/.installed ## The regular work alone, beside a web server that was started without it.
+	@exec $(PYTHON) manage.py worker
+
+test: lint chromium ## All checks, and all tests on SQLite and on a PostgreSQL of their own.
+	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m tests.postgres $(PYTHON) -m pytest -n 2
+
+lint: .venv/.installed-dev ## Style, types, and whether a migration is missing.
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy manage.py shm_site instances metrics dashboard tests/postgres.py
+	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check
+
+bench: .venv/.installed-dev ## Measure how much the server takes.
+	$(PYTHON) -m benchmarks
+
+.venv/.installed: requirements.txt | python3
+	@python3 -m venv .venv || { echo "The virtual environment could not be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	$(PYTHON) -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+python3:
+	@command -v python3 >/dev/null || { echo "There is no python3. On Debian: apt-get install python3 python3-venv" >&2; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$$(python3 --version) is too old: the server needs Python 3.11 or newer as python3." >&2; exit 1; }
+
+# The tests of the pages drive it.
+chromium:
+	@if command -v chromium >/dev/null || [ -x /usr/bin/chromium ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo="sudo -n"; fi; \
+	if command -v apt-get >/dev/null && $$sudo true 2>/dev/null; then \
+		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends chromium; \
+	else \
+		echo "The tests need Chromium: install it so that 'chromium' is on the PATH, on Debian as root with apt-get install chromium." >&2; \
+		exit 1; \
+	fi
