@@ -98,15 +98,16 @@ def introduce(server: str, installation: Installation) -> None:
     assert send(server, installation, "/v1/activate", {}) == 200
 
 
-def drawn_pixels(page: Page) -> int:
-    """How many pixels of the chart's canvas are not transparent."""
-    return page.evaluate(
+def wait_until_drawn(page: Page) -> None:
+    """Until more than a few pixels of the chart's canvas are not transparent."""
+    page.wait_for_function(
         """() => {
             const canvas = document.querySelector("#chart canvas");
+            if (!canvas || !canvas.width) return false;
             const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
             let drawn = 0;
             for (let i = 3; i < data.length; i += 4) if (data[i]) drawn += 1;
-            return drawn;
+            return drawn > 100;
         }"""
     )
 
@@ -124,15 +125,15 @@ def test_a_key_never_seen_before_becomes_a_card_a_column_and_a_chart(live_server
 
     card = page.get_by_role("link", name="Brand new key")
     assert "1.23k" in card.inner_text()
-    assert page.get_by_role("columnheader", name="brand_new_key").is_visible()
-    assert page.get_by_role("cell", name="1.23k").is_visible()
+    page.get_by_role("columnheader", name="brand_new_key").wait_for()
+    page.get_by_role("cell", name="1.23k").wait_for()
     card.click()
-    assert page.get_by_role("heading", name="Brand new key").is_visible()
-    assert drawn_pixels(page) > 100
+    page.get_by_role("heading", name="Brand new key").wait_for()
+    wait_until_drawn(page)
 
     page.get_by_role("link", name=installation.id[:8]).click()
-    assert page.get_by_role("rowheader", name="Brand new key").is_visible()
-    assert page.get_by_role("cell", name="1,234").is_visible()
+    page.get_by_role("rowheader", name="Brand new key").wait_for()
+    page.get_by_role("cell", name="1,234").wait_for()
 
 
 @pytest.fixture
@@ -208,4 +209,4 @@ def test_the_commands_of_an_empty_page_send_a_first_snapshot(live_server, page, 
     program = commands.split("<<'END'\n")[1].removesuffix("END").strip()
     exec(compile(program, "first_snapshot", "exec"), {})
     page.reload()
-    assert page.get_by_role("link", name="My application").is_visible()
+    page.get_by_role("link", name="My application").wait_for()
