@@ -17,14 +17,14 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from dashboard.applications import ApplicationPage
 from dashboard.instances import InstancePage
-from instances.models import Application, Instance, PublicKey
+from instances.models import Application, Instance, Job, PublicKey
 from instances.slugs import slug_for
-from metrics.models import Snapshot
+from metrics.models import MetricSetting, Snapshot
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -50,6 +50,10 @@ MAINTAINER_PERMISSIONS = [
     "delete_instance",
     "view_instance",
     "view_publickey",
+    "add_metricsetting",
+    "change_metricsetting",
+    "delete_metricsetting",
+    "view_metricsetting",
 ]
 
 
@@ -104,8 +108,14 @@ class ApplicationForm(ModelForm):  # type: ignore[type-arg]
         return name
 
 
+class MetricSettingInline(TabularInline):
+    model = MetricSetting
+    extra = 0
+
+
 @admin.register(Application)
 class ApplicationAdmin(TeamScoped):
+    inlines = [MetricSettingInline]
     form = ApplicationForm
     list_display = ["name", "slug", "team", "active_days", "publishes_badges", "instances"]
     list_select_related = ["team"]
@@ -113,7 +123,7 @@ class ApplicationAdmin(TeamScoped):
     search_fields = ["name", "slug"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "team"]}),
-        ("Counting", {"fields": ["active_days", "report_minutes"]}),
+        ("Counting", {"fields": ["active_days", "report_minutes", "excludes_ephemeral", "test_environments"]}),
         ("Publishing", {"fields": ["publishes_badges"]}),
     ]
     change_form_after_template = "dashboard/admin_application.html"
@@ -204,7 +214,8 @@ class InstanceAdmin(TeamScoped):
 
     @admin.action(description="Count again", permissions=["change"])
     def include_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances, Instance.include, "Included")
+        # Those that were not excluded at all must not be taken from under the rules by it.
+        self._each(request, instances.exclude(exclusion=""), Instance.include, "Included")
 
     def _each(self, request: HttpRequest, instances: QuerySet[Instance], do: Any, done: str) -> None:
         number = 0
@@ -236,6 +247,27 @@ class ReadOnly(ModelAdmin):
         return False
 
 
+class ForSuperusers(ReadOnly):
+    """What is of no single team, and so is shown to none, whatever its group may do."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+
+@admin.register(Job)
+class JobAdmin(ForSuperusers):
+    """Regular work: what is due when, and what became of it."""
+
+    list_display = ["name", "due_at", "last_run_at", "last_error", "holder"]
+    fields = ["name", "due_at", "last_run_at", "last_error", "holder", "lease_until"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {"title": "Regular work", **(extra_context or {})})
+
+
 @admin.register(PublicKey)
 class PublicKeyAdmin(ReadOnly, TeamScoped):
     list_display = ["fingerprint", "instance", "application", "created_at", "retired_at"]
@@ -251,8 +283,8 @@ class PublicKeyAdmin(ReadOnly, TeamScoped):
 
 
 @admin.register(LogEntry)
-class AuditLogAdmin(ReadOnly):
-    """Who changed what, and when. For superusers: it names all teams' objects."""
+class AuditLogAdmin(ForSuperusers):
+    """Who changed what, and when. It names all teams' objects."""
 
     list_display = ["action_time", "user", "object_repr", "content_type", "get_change_message"]
     list_select_related = ["user", "content_type"]
@@ -260,19 +292,15 @@ class AuditLogAdmin(ReadOnly):
     search_fields = ["object_repr", "user__username"]
     show_full_result_count = False
 
-    def has_view_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
 
 @admin.register(Group)
 class TeamAdmin(DjangoGroupAdmin, ModelAdmin):
     """A team is a group; what its members may do is what the group may."""
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        allowed = Permission.objects.filter(codename__in=MAINTAINER_PERMISSIONS, content_type__app_label="instances")
+        allowed = Permission.objects.filter(
+            codename__in=MAINTAINER_PERMISSIONS, content_type__app_label__in=["instances", "metrics"]
+        )
         return {"permissions": list(allowed), **super().get_changeform_initial_data(request)}
 
 

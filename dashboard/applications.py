@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,13 +9,14 @@ from functools import cached_property
 from django.http import QueryDict
 
 from dashboard import keys
-from dashboard.charts import Series, fleet_history
-from dashboard.tables import STATE_FILTERS, Column, InstanceTable, StateFilter
+from dashboard.charts import Series, active_history, fleet_history, metric_history
+from dashboard.tables import STATE_FILTERS, InstanceTable, StateFilter
 from instances.models import Application
-from metrics import census
-from metrics.census import DESCRIPTION, Census
+from metrics import taking
+from metrics.census import DESCRIPTION, Census, Dimension
 from metrics.figures import Figures
-from metrics.history import PERIODS, Period
+from metrics.models import MetricSetting
+from metrics.periods import PERIODS, Period
 
 CARD_PERIOD = PERIODS["30d"]
 BREAKDOWN_ROWS = 6
@@ -62,23 +62,19 @@ class ApplicationPage:
 
     def __init__(self, application: Application, query: QueryDict, now: datetime) -> None:
         self.application = application
-        self.at = now
-        self.census: Census = census.present(application, now)
-        self.keys = keys.ordered(census.keys(self.census))
+        self.census: Census = taking.present(application, now)
+        self.overrides = MetricSetting.objects.overrides(application)
+        self.keys = self.overrides.ordered(self.census.keys)
         self.period: Period = PERIODS.get(query.get("period", ""), CARD_PERIOD)
         self.periods = list(PERIODS.values())
         metric = query.get("metric")
-        self.metric = metric if metric in self.census.figures else None
+        self.metric = metric if metric in self.census.figures and metric in self.keys else None
         self.table = InstanceTable(application, self.keys, query, now)
         self.rows = self.table.page()
 
     @property
     def states(self) -> list[StateFilter]:
         return STATE_FILTERS
-
-    @property
-    def metric_columns(self) -> list[Column]:
-        return [column for column in self.table.columns if column.is_metric]
 
     @cached_property
     def history(self) -> dict[str | None, Series]:
@@ -90,10 +86,11 @@ class ApplicationPage:
 
     @cached_property
     def chart(self) -> Series:
-        history = self.history
-        if self.period != CARD_PERIOD:
-            history = fleet_history(self.application, self.period, self.census)
-        return history[self.metric]
+        if self.period == CARD_PERIOD:
+            return self.history[self.metric]
+        if self.metric is None:
+            return active_history(self.application, self.period, self.census)
+        return metric_history(self.application, self.metric, self.period, self.census)
 
     @property
     def chart_title(self) -> str:
@@ -103,17 +100,27 @@ class ApplicationPage:
     def chart_figures(self) -> Figures | None:
         return self.census.figures.get(self.metric) if self.metric is not None else None
 
+    @property
+    def largest_bin(self) -> float:
+        figures = self.chart_figures
+        return max(count for _, _, count in figures["histogram"]) if figures else 1
+
+    @property
+    def last_edge(self) -> float:
+        figures = self.chart_figures
+        return figures["histogram"][-1][1] if figures else 0
+
     @cached_property
     def cards(self) -> tuple[list[Card], list[Card]]:
         """The business cards, and the system ones."""
-        business, system = keys.grouped(list(self.census.figures))
+        business, system = self.overrides.grouped(self.census.figures)
         return [self._card(key) for key in business], [self._card(key) for key in system]
 
     def _card(self, key: str) -> Card:
         return Card(
             key=key,
             figures=self.census.figures[key],
-            strays=self.census.strays[key],
+            strays=self.census.strays.get(key, 0),
             series=self.history[key],
             selected=key == self.metric,
         )
@@ -122,17 +129,17 @@ class ApplicationPage:
     def breakdowns(self) -> list[Breakdown]:
         """What the instances say of themselves first, then what they report as text."""
         dimensions = self.census.dimensions
-        reported = keys.ordered([key for key in dimensions if key not in DESCRIPTION])
+        reported = self.overrides.ordered(dimensions.keys() - DESCRIPTION.keys())
         order = [key for key in DESCRIPTION if key in dimensions] + reported
         return [breakdown(key, dimensions[key]) for key in order]
 
 
-def breakdown(key: str, counts: Counter[str]) -> Breakdown:
+def breakdown(key: str, dimension: Dimension) -> Breakdown:
     """The most frequent values as bars, and what remains folded into one."""
-    all_of_them = counts.total()
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = ranked if len(ranked) <= BREAKDOWN_ROWS else ranked[: BREAKDOWN_ROWS - 1]
-    shares = [Share(value or "(not said)", count, count / all_of_them) for value, count in shown]
-    if rest := all_of_them - sum(share.count for share in shares):
-        shares.append(Share(f"{len(ranked) - len(shown)} others", rest, rest / all_of_them))
-    return Breakdown(key, shares, len(ranked))
+    total = dimension.total
+    ranked = sorted(dimension.counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ranked if dimension.values <= BREAKDOWN_ROWS else ranked[: BREAKDOWN_ROWS - 1]
+    shares = [Share(value or "(not said)", count, count / total) for value, count in shown]
+    if rest := total - sum(share.count for share in shares):
+        shares.append(Share(f"{dimension.values - len(shown)} others", rest, rest / total))
+    return Breakdown(key, shares, dimension.values)

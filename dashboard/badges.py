@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 
@@ -13,8 +12,9 @@ from django.views.decorators.http import require_safe
 from dashboard import svg
 from dashboard.svg import Badge
 from instances.models import Application
-from metrics import census
+from metrics import taking
 from metrics.census import Census
+from metrics.models import MetricSetting
 
 MAX_AGE_SECONDS = 300
 DEFAULT_METRIC = "users_count"
@@ -31,7 +31,10 @@ def badge(make: Callable[..., Badge]) -> Callable[..., HttpResponse]:
         application = Application.objects.filter(slug=slug, publishes_badges=True).first()
         if application is None:
             return respond(NOT_PUBLISHED)
-        made = make(census.present(application, timezone.now()), request, **arguments)
+        census = taking.present(application, timezone.now())
+        hidden = MetricSetting.objects.overrides(application).hidden
+        census.figures = {key: figures for key, figures in census.figures.items() if key not in hidden}
+        made = make(census, request, **arguments)
         label = request.GET.get("label") or made.label
         return respond(Badge(label, made.value, svg.color_or(request.GET.get("color", ""), made.color)))
 
@@ -54,8 +57,8 @@ def instances(census: Census, request: HttpRequest) -> Badge:
 @badge
 def version(census: Census, request: HttpRequest) -> Badge:
     """The version that most instances run."""
-    versions: dict[str, int] = census.dimensions.get("app_version", Counter())
-    named = sorted((-count, name) for name, count in versions.items() if name)
+    versions = census.dimensions.get("app_version")
+    named = sorted((-count, name) for name, count in versions.counts.items() if name) if versions else []
     return Badge("version", named[0][1] if named else "no data", svg.PURPLE)
 
 

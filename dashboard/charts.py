@@ -9,10 +9,10 @@ from typing import Any
 
 from dashboard.numbers import Number, change
 from instances.models import Application, Instance
-from metrics.census import Census, counted, sums
+from metrics.census import Census
 from metrics.flatten import flatten, is_number
-from metrics.history import Period, replay
-from metrics.models import Snapshot
+from metrics.models import ClosedCensus, Snapshot
+from metrics.periods import Period
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 SPARKLINE_LEAST_SPAN = 0.25  # Of the largest value.
@@ -78,17 +78,51 @@ def sparkline(points: Sequence[Point]) -> str:
 
 def fleet_history(application: Application, period: Period, census: Census) -> dict[str | None, Series]:
     """Each metric's series over the period, and under None that of active instances. The census is the last point."""
-    first = Instance.objects.filter(application=application).first_report_at() or census.at
-    columns: list[tuple[datetime, dict[str | None, Number]]] = []
-    for at, states in replay(application, period.closings(census.at, first), period.trunc):
-        fleet = counted(states, application.active_since(at))
-        then: dict[str | None, Number] = {None: len(fleet)}
-        then.update(sums(fleet).items())
-        columns.append((at, then))
+    times = _times(application, period, census)
+    columns: list[tuple[datetime, dict[str | None, Number]]] = [
+        (at, {None: active, **{key: figures["sum"] for key, figures in metrics.items()}})
+        for at, active, metrics in ClosedCensus.objects.filter(application=application).at_times(times).sums()
+    ]
     now: dict[str | None, Number] = {key: figures["sum"] for key, figures in census.figures.items()}
     columns.append((census.at, {**now, None: census.active}))
     keys = {key for _, values in columns for key in values}
     return {key: Series([Point(at, values.get(key)) for at, values in columns]) for key in keys}
+
+
+def metric_history(application: Application, key: str, period: Period, census: Census) -> Series:
+    """One metric's series over the period; the census is the last point."""
+    closed = ClosedCensus.objects.filter(application=application).at_times(_times(application, period, census))
+    points = [Point(at, figures["sum"] if figures else None) for at, figures in closed.figures_of(key)]
+    figures = census.figures.get(key)
+    return Series([*points, Point(census.at, figures["sum"] if figures else None)])
+
+
+def active_history(application: Application, period: Period, census: Census) -> Series:
+    """The series of active instances over the period; the census is the last point."""
+    closed = ClosedCensus.objects.filter(application=application).at_times(_times(application, period, census))
+    return Series([*(Point(at, active) for _, at, active in closed.active_counts()), Point(census.at, census.active)])
+
+
+def active_histories(applications: list[Application], period: Period, censuses: dict[int, Census]) -> dict[int, Series]:
+    """The series of active instances of each application, by its primary key: one query for all of them."""
+    points: dict[int, list[Point]] = {application.pk: [] for application in applications}
+    if not applications:
+        return {}
+    now = max(census.at for census in censuses.values())
+    times = period.closings(now, now - period.step * MAX_POINTS)
+    for pk, at, active in ClosedCensus.objects.filter(application__in=applications).at_times(times).active_counts():
+        if at < censuses[pk].at:
+            points[pk].append(Point(at, active))
+    return {pk: Series([*past, Point(censuses[pk].at, censuses[pk].active)]) for pk, past in points.items()}
+
+
+def _times(application: Application, period: Period, census: Census) -> list[datetime]:
+    """The closings of the period that lie before the census, at most MAX_POINTS of them, evenly apart."""
+    first = Instance.objects.filter(application=application).first_report_at() if period.steps is None else None
+    closings = period.closings(census.at, first or census.at - period.step * MAX_POINTS)
+    stride = -(-len(closings) // MAX_POINTS) or 1
+    # Counted from the end, so that the newest one is always among them.
+    return [at for at in closings[::-1][::stride][::-1] if at < census.at]
 
 
 def instance_history(instance: Instance, since: datetime) -> dict[str, Series]:

@@ -14,8 +14,8 @@ from dashboard import keys
 from dashboard.charts import Series, instance_history
 from instances.models import Instance
 from metrics.flatten import flatten, is_number
-from metrics.history import PERIODS, Period
-from metrics.models import Snapshot
+from metrics.models import MetricSetting, Snapshot
+from metrics.periods import PERIODS, Period
 
 DEFAULT_PERIOD = PERIODS["30d"]
 
@@ -50,9 +50,10 @@ class InstancePage:
         self.periods = list(PERIODS.values())
         self.latest = Snapshot.objects.newest_of(instance)
         self.keys = list(instance.keys.all())
+        self.overrides = MetricSetting.objects.overrides(instance.application)
         self.values = flatten(self.latest.metrics) if self.latest else {}
         # Business metrics first: the first of them is what the chart shows unasked.
-        self.numbers = [key for key in keys.ordered(list(self.values)) if is_number(self.values[key])]
+        self.numbers = [key for key in self.overrides.ordered(self.values) if is_number(self.values[key])]
         metric = query.get("metric")
         self.metric = metric if metric in self.numbers else next(iter(self.numbers), None)
 
@@ -82,7 +83,7 @@ class InstancePage:
     @cached_property
     def groups(self) -> list[tuple[str, list[Value]]]:
         """The newest snapshot's leaves: business, then system."""
-        business, system = keys.grouped(list(self.values))
+        business, system = self.overrides.grouped(self.values)
         titled = [("Metrics", business), ("System", system)]
         return [(title, [self._value(key) for key in group]) for title, group in titled if group]
 

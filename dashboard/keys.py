@@ -1,6 +1,7 @@
-"""What a metric is called and how it is grouped, by its key alone. Pure."""
+"""What a metric is called, by its key alone. Pure."""
 
-from metrics.census import DESCRIPTION, is_system
+from metrics.census import DESCRIPTION
+from metrics.keys import is_system
 
 ABBREVIATIONS = {"api", "cpu", "db", "gb", "http", "id", "io", "ip", "kb", "mb", "os", "rss", "sql", "tb", "ui", "url"}
 
@@ -14,15 +15,3 @@ def label(key: str) -> str:
     words = [word.upper() if word.lower() in ABBREVIATIONS else word for word in words]
     title = " ".join(words)
     return title[:1].upper() + title[1:] or "(empty key)"
-
-
-def ordered(keys: list[str]) -> list[str]:
-    """The order in which keys stand wherever they stand in one row."""
-    business, system = grouped(keys)
-    return business + system
-
-
-def grouped(keys: list[str]) -> tuple[list[str], list[str]]:
-    """Business keys, then system keys, each in alphabetical order."""
-    ordered = sorted(keys)
-    return [key for key in ordered if not is_system(key)], [key for key in ordered if is_system(key)]

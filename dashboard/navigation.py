@@ -27,6 +27,7 @@ SECTIONS: list[tuple[str, list[Item]]] = [
             ("Audit log", "history", "admin:admin_logentry_changelist", "admin.view_logentry"),
         ],
     ),
+    ("Site", [("Regular work", "schedule", "admin:instances_job_changelist", "instances.view_job")]),
 ]
 
 

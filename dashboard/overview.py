@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard.applications import Breakdown, breakdown
-from dashboard.charts import Series, fleet_history
+from dashboard.charts import Series, active_histories
 from instances.models import Application
 from instances.querysets import ApplicationQuerySet
-from metrics import census
+from metrics import taking
 from metrics.census import Census
-from metrics.history import PERIODS
+from metrics.periods import PERIODS
 
 # Two missed reports and some jitter: one alone happens to everybody.
 QUIET_INTERVALS = 3
@@ -36,17 +36,19 @@ class Row:
 
 def rows(applications: ApplicationQuerySet, now: datetime) -> list[Row]:
     """The applications, the largest fleet first."""
-    found = [_row(application, now) for application in applications.with_last_seen()]
-    return sorted(found, key=lambda row: (-row.census.active, row.application.name.lower()))
+    found = list(applications.with_last_seen())
+    censuses = taking.presents(found, now)
+    histories = active_histories(found, PERIODS["30d"], censuses)
+    rows = [_row(application, censuses[application.pk], histories[application.pk]) for application in found]
+    return sorted(rows, key=lambda row: (-row.census.active, row.application.name.lower()))
 
 
-def _row(application: Application, now: datetime) -> Row:
-    counted = census.present(application, now)
-    versions = counted.dimensions.get("app_version")
+def _row(application: Application, census: Census, active: Series) -> Row:
+    versions = census.dimensions.get("app_version")
     return Row(
         application=application,
-        census=counted,
-        active=fleet_history(application, PERIODS["30d"], counted)[None],
+        census=census,
+        active=active,
         versions=breakdown("app_version", versions) if versions else None,
         last_seen_at=application.last_seen_at,  # type: ignore[attr-defined]
     )

@@ -11,17 +11,19 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from dashboard import exports, keys, overview
+from dashboard import exports, overview
 from dashboard.applications import ApplicationPage
 from dashboard.instances import InstancePage
 from dashboard.tables import InstanceTable
+from instances.jobs import why_late
 from instances.models import Application, Instance
-from metrics import census
+from metrics import taking
+from metrics.models import MetricSetting
 
 
 def render(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
     """A page in the admin's own shell: one navigation, one login, one look."""
-    shell = admin.site.each_context(request)
+    shell = {**admin.site.each_context(request), "late": why_late(timezone.now())}
     return TemplateResponse(request, f"dashboard/{template}.html", {**shell, "title": title, **context})
 
 
@@ -41,7 +43,7 @@ def application_page(request: HttpRequest, slug: str) -> HttpResponse:
 def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     now = timezone.now()
-    columns = keys.ordered(census.keys(census.present(application, now)))
+    columns = MetricSetting.objects.overrides(application).ordered(taking.present(application, now).keys)
     return exports.instances(InstanceTable(application, columns, request.GET, now))
 
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RETRY_AFTER = timedelta(minutes=1)
-# A worker that lives never leaves a job due for so long.
+# A worker that lives never leaves a job due for so long, unless it has another in hand.
 LATE_AFTER = timedelta(minutes=5)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 
@@ -62,6 +62,11 @@ def regular_work() -> list[Work]:
     return [
         Work("sweep_rates", settings.RATELIMIT_CLEANUP_INTERVAL, "instances.jobs.sweep_rates"),
         Work("clear_sessions", timedelta(days=1), "instances.jobs.clear_sessions"),
+        Work("refresh_presents", timedelta(seconds=30), "metrics.taking.refresh_presents"),
+        Work("apply_rules", timedelta(hours=1), "metrics.exclusion.apply_rules"),
+        Work("close_hours", timedelta(hours=1), "metrics.taking.close_hours"),
+        Work("forget_hours", timedelta(days=1), "metrics.taking.forget_hours"),
+        Work("thin", timedelta(days=1), "metrics.retention.thin", lease=timedelta(hours=1)),
     ]
 
 
@@ -75,10 +80,26 @@ def clear_sessions(now: datetime) -> str | None:
     return f"{count} expired sessions are deleted" if count else None
 
 
+def why_late(now: datetime) -> str | None:
+    """If regular work is not being done: since when, and what to do about it, in sentences. One query."""
+    # By their names, because a row stays when its work has been taken out of the list.
+    names = [work.name for work in regular_work()]
+    rows = list(Job.objects.filter(name__in=names).values_list("due_at", "lease_until"))
+    if not rows:
+        return "Regular work has never been done here: no worker has run yet. Start manage.py worker."
+    # Whoever has one piece in hand lets the others wait for as long as that takes.
+    if any(lease_until and lease_until > now for _, lease_until in rows):
+        return None
+    due = min(due_at for due_at, _ in rows)
+    if due >= now - LATE_AFTER:
+        return None
+    since = f"{due.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"Regular work has not been done since {since}. Start manage.py worker, or see in its log what stops it."
+
+
 def is_late(now: datetime) -> bool:
-    """Whether regular work is not being done: a job has long been due, or no worker has ever run."""
-    due = Job.objects.order_by("due_at").values_list("due_at", flat=True).first()
-    return due is None or due < now - LATE_AFTER
+    """Whether regular work is not being done: some has long been due, or no worker has ever run."""
+    return why_late(now) is not None
 
 
 def in_words(error: Exception) -> str:

@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from instances.querysets import ApplicationQuerySet, InstanceQuerySet, PublicKeyQuerySet
+from instances.querysets import ApplicationQuerySet, EventQuerySet, InstanceQuerySet, PublicKeyQuerySet
 from instances.slugs import MAX_LENGTH, slug_for
 
 ESTABLISHED_AFTER = timedelta(hours=24)
@@ -47,6 +47,18 @@ class Application(models.Model):
         default=60,
         validators=[MinValueValidator(1)],
         help_text="How often its instances are meant to report.",
+    )
+    excludes_ephemeral = models.BooleanField(
+        "leave out short-lived instances",
+        default=True,
+        help_text="An instance that reported for less than 24 hours and has been silent for more than 48, as those of "
+        "tests and trials are, is not counted. It is again once it has reported across 24 hours, or when this is off.",
+    )
+    test_environments = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Separated by commas, such as: test, staging, ci. Instances that report one of these environments "
+        "are not counted, for as long as it stands here. Upper and lower case are the same. Empty: all are counted.",
     )
     publishes_badges = models.BooleanField(
         "publish badges", default=True, help_text="Anybody who knows the address can then see these figures."
@@ -104,6 +116,9 @@ class Instance(models.Model):
     exclusion = models.CharField(
         "excluded as", max_length=20, choices=Exclusion, blank=True, help_text="Why it is not counted, if it is not."
     )
+    rules_apply = models.BooleanField(
+        default=True, editable=False, help_text="Whether rules may exclude it: not since somebody counted it again."
+    )
 
     app_version = models.CharField("version", max_length=100, blank=True)
     deployment_mode = models.CharField(max_length=100, blank=True)
@@ -123,6 +138,12 @@ class Instance(models.Model):
     last_report_at = models.DateTimeField(null=True, editable=False, help_text="Its newest snapshot's timestamp.")
     last_seen_at = models.DateTimeField(
         null=True, editable=False, help_text="When a new snapshot last arrived, by the server's clock."
+    )
+    returned_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it last reported again after it had not for the active window."
+    )
+    reported_version = models.CharField(
+        max_length=100, blank=True, editable=False, help_text="The version that its newest snapshot was sent by."
     )
     wrong_clock_at = models.DateTimeField(
         null=True, editable=False, help_text="When it last sent a timestamp that is out of range."
@@ -191,27 +212,30 @@ class Instance(models.Model):
 
     def revoke(self) -> None:
         """Nothing that it signs is accepted any more, and it counts nowhere."""
-        self.state = self.State.REVOKED
-        self.revoked_at = timezone.now()
-        self.save(update_fields=["state", "revoked_at"])
+        now = timezone.now()
+        self._decide(Event.Kind.REVOKED, now, state=self.State.REVOKED, revoked_at=now)
 
     def restore(self) -> None:
         """Takes a revocation back."""
-        self.state = self.State.ACTIVE if self.activated_at else self.State.PENDING
-        self.revoked_at = None
-        self.save(update_fields=["state", "revoked_at"])
+        state = self.State.ACTIVE if self.activated_at else self.State.PENDING
+        self._decide(Event.Kind.RESTORED, timezone.now(), state=state, revoked_at=None)
 
     def exclude(self, reason: str) -> None:
         """It keeps reporting, but is not counted, for the reason given (one of Exclusion)."""
-        self.exclusion = self.Exclusion(reason)
-        self.excluded_at = timezone.now()
-        self.save(update_fields=["exclusion", "excluded_at"])
+        now = timezone.now()
+        reason = self.Exclusion(reason)
+        self._decide(Event.Kind.EXCLUDED, now, detail=reason, exclusion=reason, excluded_at=now)
 
-    def include(self) -> None:
-        """Takes an exclusion back."""
-        self.exclusion = ""
-        self.excluded_at = None
-        self.save(update_fields=["exclusion", "excluded_at"])
+    def include(self, *, by_rule: bool = False) -> None:
+        """Takes an exclusion back. When a person does so it sticks: no rule excludes the instance any more."""
+        rules_apply = self.rules_apply and by_rule
+        self._decide(Event.Kind.INCLUDED, timezone.now(), exclusion="", excluded_at=None, rules_apply=rules_apply)
+
+    def _decide(self, kind: str, at: datetime, detail: str = "", **fields: Any) -> None:
+        """Writes what was decided, and the event by which the count of a past time knows of it."""
+        with transaction.atomic():
+            self._write(**fields)
+            Event.objects.create(instance=self, at=at, kind=kind, detail=detail)
 
     def erase(self) -> None:
         """Deletes it with its keys and snapshots."""
@@ -229,6 +253,29 @@ class Instance(models.Model):
         for name, value in values.items():
             setattr(self, name, value)
         Instance.objects.filter(pk=self.pk).update(**values)
+
+
+class Event(models.Model):
+    """One line in an instance's history: what was decided about it, and when."""
+
+    class Kind(models.TextChoices):
+        REVOKED = "revoked", "Revoked"
+        RESTORED = "restored", "Restored"
+        EXCLUDED = "excluded", "Excluded"
+        INCLUDED = "included", "Counted again"
+
+    instance = models.ForeignKey(Instance, models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=20, choices=Kind)
+    detail = models.CharField(max_length=200, blank=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.detail}".strip()
 
 
 class PublicKey(models.Model):

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 
 if TYPE_CHECKING:
-    from instances.models import Application, Instance, PublicKey  # noqa: F401 - for the quoted type arguments
+    from instances.models import Application, Event, Instance, PublicKey  # noqa: F401 - for the quoted type arguments
 
 
 def sees_everything(user: AbstractBaseUser | AnonymousUser) -> bool:
@@ -23,6 +23,10 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
         if sees_everything(user):
             return self
         return self.filter(team__user=user.pk) if user.is_active and user.pk else self.none()
+
+    def larger_than(self, instances: int) -> Self:
+        """Those with more instances than that."""
+        return self.annotate(size=models.Count("instances")).filter(size__gt=instances)
 
     def with_last_seen(self) -> Self:
         """Each with `last_seen_at`: when a new snapshot of any of its instances last arrived."""
@@ -59,6 +63,13 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
     def excluded(self) -> Self:
         """Those that would be counted but for a reason against it."""
         return self.exclude(exclusion="").exclude(state=self.model.State.REVOKED)
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def of(self, application: Application, after: datetime | None = None) -> Self:
+        """Those of the application's instances, in their order; only those after a moment if one is given."""
+        events = self.filter(instance__application=application)
+        return events.filter(at__gt=after) if after else events
 
 
 class PublicKeyQuerySet(models.QuerySet["PublicKey"]):

@@ -1,11 +1,15 @@
-"""The signed API: registration and activation, and the view that every other signed endpoint starts from."""
+"""The signed API: registration and activation, and the view that every other signed endpoint starts from; health."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,12 +17,15 @@ from rest_framework.views import APIView
 
 from instances.authentication import SignatureAuthentication, signer
 from instances.exceptions import Revoked
+from instances.jobs import DATABASE_ERRORS, in_words, why_late
 from instances.models import Instance
 from instances.parsers import AlwaysJSON, WireParser, parse_body, read_body
 from instances.rates import Verdict
 from instances.registration import register
 from instances.serializers import Registration
 from instances.throttling import PerAddress
+
+logger = logging.getLogger(__name__)
 
 Authenticators = Sequence[type[BaseAuthentication]]
 
@@ -76,6 +83,21 @@ class HealthcheckView(WireView):
 
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """Whether this server can do its work: the database answers, and somebody does the regular work. Never limited."""
+    try:
+        reason = why_late(timezone.now())
+    except DATABASE_ERRORS as error:
+        # Anybody may ask, so why it does not answer is for the log alone: that names the database's machine.
+        logger.error("The database does not answer, or has not been migrated: %s", in_words(error))
+        reason = "The database does not answer, or has not been migrated. Start it, or see the server's log for why."
+    if reason is None:
+        return JsonResponse({"status": "ready"})
+    return JsonResponse({"status": "not ready", "reasons": [reason]}, status=503)
 
 
 @csrf_exempt

@@ -1,6 +1,6 @@
-"""The count of a fleet at one time: everything that pages say about it, from each instance's latest state.
+"""The census: the count of one application's fleet at one time. Pure: states in, numbers out.
 
-Pure but for `present`, which reads the instances. docs/architecture.md says what each number means.
+docs/architecture.md says what each number means.
 """
 
 from __future__ import annotations
@@ -8,27 +8,30 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from instances.models import ESTABLISHED_AFTER, Application, Instance
-from metrics.figures import Figures, Number, figures, total
+from metrics.figures import Figures, Number, figures
 from metrics.flatten import is_number
+from metrics.periods import DAY
 
 NEW_FOR = timedelta(days=7)
 REPORTING_WITHIN = timedelta(days=1)
-SYSTEM_PREFIXES = ("sys_", "app_")
+ESTABLISHED_AFTER = timedelta(hours=24)
+# Of each dimension so many values are told apart; a runaway client must not bury the others.
+MAX_VALUES = 50
 
 
 class State(NamedTuple):
-    """What is known of one instance at one time. Times are UTC, None before its first report; metrics flattened."""
+    """What is known of one instance at one time. Times are UTC, None for what has not happened; metrics flattened."""
 
     id: UUID
     revoked: bool
     exclusion: str
     first_report_at: datetime | None
     last_report_at: datetime | None
+    returned_at: datetime | None
     app_version: str
     environment: str
     deployment_mode: str
@@ -46,117 +49,171 @@ DESCRIPTION = {
 
 
 @dataclass
+class Dimension:
+    """How many instances have which value. Beyond MAX_VALUES the rarest are folded: so many instances in `folded`."""
+
+    counts: dict[str, int]
+    folded: int = 0
+    values: int = 0  # All there are, those that are folded included.
+
+    @classmethod
+    def of(cls, counter: Counter[str]) -> Self:
+        ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+        rest = sum(count for _, count in ranked[MAX_VALUES:])
+        return cls(dict(ranked[:MAX_VALUES]), folded=rest, values=len(ranked))
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values()) + self.folded
+
+
+@dataclass
+class Cohort:
+    """Those that first reported in one week: how many there are, and how many of them are active."""
+
+    size: int = 0
+    active: int = 0
+
+
+@dataclass
 class Census:
     """The fleet of one application at `at`.
 
     `figures` by metric; `strays` counts those that sent something else where others send a number, and spoil no total
-    by it; `dimensions` holds value counts. A key that mostly comes as text is a dimension too.
+    by it; a key that mostly comes as text is a dimension too. `cohorts` by the Monday of the week, in ISO 8601.
     """
 
     at: datetime
+    registered: int = 0
+    pending: int = 0
     active: int = 0
-    active_raw: int = 0
+    active_raw: int = 0  # Excluded ones included.
     established: int = 0
     new: int = 0
+    returned: int = 0
     reporting: int = 0
     silent: int = 0
     revoked: int = 0
-    excluded: Counter[str] = field(default_factory=Counter)
+    excluded: dict[str, int] = field(default_factory=dict)
     figures: dict[str, Figures] = field(default_factory=dict)
-    strays: Counter[str] = field(default_factory=Counter)
-    dimensions: dict[str, Counter[str]] = field(default_factory=dict)
+    strays: dict[str, int] = field(default_factory=dict)
+    dimensions: dict[str, Dimension] = field(default_factory=dict)
+    cohorts: dict[str, Cohort] = field(default_factory=dict)
+
+    COUNTS = (
+        "registered",
+        "pending",
+        "active",
+        "active_raw",
+        "established",
+        "new",
+        "returned",
+        "reporting",
+        "silent",
+        "revoked",
+        "excluded",
+    )
+
+    def document(self) -> dict[str, Any]:
+        """All of it but the time, as JSON holds it; integers stay exact."""
+        return {
+            "instances": {name: getattr(self, name) for name in self.COUNTS},
+            "metrics": self.figures,
+            "strays": self.strays,
+            "dimensions": {name: vars(dimension) for name, dimension in self.dimensions.items()},
+            "cohorts": {week: [cohort.size, cohort.active] for week, cohort in self.cohorts.items()},
+        }
+
+    @classmethod
+    def from_document(cls, at: datetime, document: dict[str, Any]) -> Self:
+        return cls(
+            at=at,
+            **document["instances"],
+            figures=document["metrics"],
+            strays=document["strays"],
+            dimensions={name: Dimension(**parts) for name, parts in document["dimensions"].items()},
+            cohorts={week: Cohort(*counts) for week, counts in document["cohorts"].items()},
+        )
+
+    @property
+    def keys(self) -> list[str]:
+        """Every key that the counted instances report, as number, text or boolean."""
+        return sorted({*self.figures, *(self.dimensions.keys() - DESCRIPTION.keys())})
 
 
-def is_system(key: str) -> bool:
-    """Whether a metric is about the machine or the process rather than about the product."""
-    return key.startswith(SYSTEM_PREFIXES)
+def count(states: Iterable[State], at: datetime, since: datetime, pending: int = 0) -> Census:
+    """The census at `at` of a fleet whose active window begins at `since`.
 
-
-def is_active(state: State, since: datetime) -> bool:
-    """Whether its newest snapshot lies in the active window, which begins at `since`. Says nothing of exclusions."""
-    return not state.revoked and state.last_report_at is not None and state.last_report_at >= since
-
-
-def counted(states: Iterable[State], since: datetime) -> list[State]:
-    """Those that count: active, and not excluded."""
-    return [state for state in states if is_active(state, since) and not state.exclusion]
-
-
-def sums(states: Iterable[State]) -> dict[str, Number]:
-    """The sum of each metric, as in a census: for points of a chart, which need no more."""
-    return {key: total(values) for key, values in _numbers(states).items()}
-
-
-def _numbers(states: Iterable[State]) -> dict[str, list[Number]]:
-    numbers: dict[str, list[Number]] = defaultdict(list)
+    `states` are those of all instances that have proved to hold their key; `pending` is how many have not yet.
+    """
+    census = Census(at=at, pending=pending, registered=pending)
+    excluded: Counter[str] = Counter()
+    fleet: list[State] = []
     for state in states:
-        for key, value in state.metrics.items():
-            if is_number(value):
-                numbers[key].append(value)
-    return numbers
-
-
-def count(states: Iterable[State], at: datetime, since: datetime) -> Census:
-    """The census at `at` of a fleet whose active window begins at `since`."""
-    census = Census(at=at)
-    states = list(states)
-    for state in states:
+        census.registered += 1
         if state.revoked:
             census.revoked += 1
-        elif state.exclusion:
-            census.excluded[state.exclusion] += 1
-        elif not is_active(state, since):
+            continue
+        is_active = state.last_report_at is not None and state.last_report_at >= since
+        census.active_raw += is_active
+        if state.exclusion:
+            excluded[state.exclusion] += 1
+            continue
+        if is_active:
+            fleet.append(state)
+        else:
             census.silent += 1
-    census.active_raw = sum(is_active(state, since) for state in states)
-    fleet = counted(states, since)
+        if state.first_report_at is not None:
+            cohort = census.cohorts.setdefault(week_of(state.first_report_at), Cohort())
+            cohort.size += 1
+            cohort.active += is_active
     census.active = len(fleet)
+    census.excluded = dict(sorted(excluded.items()))
+    census.cohorts = dict(sorted(census.cohorts.items()))
+    _count_lives(census, fleet)
+    _count_metrics(census, fleet)
+    return census
+
+
+def week_of(moment: datetime) -> str:
+    """The Monday (UTC) of the moment's week, in ISO 8601."""
+    day = moment.astimezone(UTC)
+    return (day - DAY * day.weekday()).date().isoformat()
+
+
+def _count_lives(census: Census, fleet: list[State]) -> None:
     for state in fleet:
         # Whoever is active has reported.
         assert state.first_report_at is not None
         assert state.last_report_at is not None
         census.established += state.last_report_at - state.first_report_at >= ESTABLISHED_AFTER
-        census.new += state.first_report_at > at - NEW_FOR
-        census.reporting += state.last_report_at > at - REPORTING_WITHIN
-    census.figures = {key: figures(values) for key, values in _numbers(fleet).items()}
-    _count_dimensions(census, fleet)
-    return census
+        census.new += state.first_report_at > census.at - NEW_FOR
+        census.returned += state.returned_at is not None and state.returned_at > census.at - NEW_FOR
+        census.reporting += state.last_report_at > census.at - REPORTING_WITHIN
 
 
-def _count_dimensions(census: Census, states: list[State]) -> None:
+def _count_metrics(census: Census, fleet: list[State]) -> None:
     for name in DESCRIPTION:
-        said = Counter(getattr(state, name) for state in states)
+        said = Counter(getattr(state, name) for state in fleet)
         if set(said) - {""}:
-            census.dimensions[name] = said
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for state in states:
+            census.dimensions[name] = Dimension.of(said)
+    numbers: dict[str, list[Number]] = defaultdict(list)
+    texts: dict[str, Counter[str]] = defaultdict(Counter)
+    for state in fleet:
         for key, value in state.metrics.items():
-            if not is_number(value):
-                counts[key][_label(value)] += 1
-    for key, counter in counts.items():
-        numeric = census.figures.get(key)
-        if numeric:
+            if is_number(value):
+                numbers[key].append(value)
+            else:
+                texts[key][_label(value)] += 1
+    census.figures = {key: figures(numbers[key]) for key in sorted(numbers)}
+    for key, counter in sorted(texts.items()):
+        if key in numbers:
             census.strays[key] = counter.total()
-        mostly_numbers = numeric is not None and numeric["reporters"] >= counter.total()
+        mostly_numbers = len(numbers.get(key, ())) >= counter.total()
         # A metric called like a part of the description would mix with it, and count its instance twice.
         if set(counter) - {""} and not mostly_numbers and key not in DESCRIPTION:
-            census.dimensions[key] = counter
+            census.dimensions[key] = Dimension.of(counter)
 
 
 def _label(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def present(application: Application, at: datetime) -> Census:
-    """The census of now, from the instances' rows: one query, however long their history."""
-    return count(states_of(application), at, application.active_since(at))
-
-
-def states_of(application: Application) -> Iterable[State]:
-    rows = Instance.objects.confirmed().filter(application=application).values_list("id", "state", *State._fields[2:])
-    for id_, state, *rest in rows.iterator():
-        yield State(id_, state == Instance.State.REVOKED, *rest)
-
-
-def keys(census: Census) -> list[str]:
-    """Every key that the counted instances report, as number, text or boolean."""
-    return sorted({*census.figures, *(census.dimensions.keys() - DESCRIPTION.keys())})

@@ -1,128 +1,218 @@
-"""A fleet's past, from its snapshots: the same counts as a census, at times gone by."""
+"""What each instance of an application was like at a time: from its row, or by replaying its snapshots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Window
-from django.db.models.functions import RowNumber, Trunc
+from django.db.models import OuterRef, Subquery
 
-from instances.models import Application, Instance
-from metrics.census import State
+from instances.models import Application, Event, Instance
+from metrics.census import NEW_FOR, State
 from metrics.flatten import scalars
 from metrics.models import Snapshot
 
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
+# Rows looked up by their key in one query; SQLite takes a bounded number of parameters.
+LOOKUP_BATCH = 200
 
 
-@dataclass(frozen=True)
-class Period:
-    """A span that charts show: `steps` buckets, or None for as many as there are, of one hour or one day each."""
+@dataclass
+class Fleet:
+    """All instances of an application at one time: the states of those with a proven key, and the number without."""
 
-    name: str
-    title: str
-    step: timedelta
-    steps: int | None
-
-    @property
-    def trunc(self) -> str:
-        return "hour" if self.step == HOUR else "day"
-
-    def closings(self, now: datetime, first: datetime) -> list[datetime]:
-        """The ends of the buckets that are over by `now`, oldest first, none from before `first`. UTC."""
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        last = midnight if self.step == DAY else now.replace(minute=0, second=0, microsecond=0)
-        steps = max(0, (last - first) // self.step + 1)
-        if self.steps is not None:
-            steps = min(steps, self.steps)
-        return [last - self.step * back for back in reversed(range(steps))]
+    states: list[State]
+    pending: int
 
 
-PERIODS = {
-    period.name: period
-    for period in (
-        Period("24h", "24 hours", HOUR, 24),
-        Period("7d", "7 days", HOUR, 7 * 24),
-        Period("30d", "30 days", DAY, 30),
-        Period("3m", "3 months", DAY, 91),
-        Period("1y", "1 year", DAY, 365),
-        Period("all", "All", DAY, None),
-    )
-}
+# The columns that a state is made of, in its order.
+_COLUMNS = (
+    "id",
+    "state",
+    "exclusion",
+    "first_report_at",
+    "last_report_at",
+    "returned_at",
+    "reported_version",
+    "environment",
+    "deployment_mode",
+    "os_arch",
+    "metrics",
+)
 
 
-class _Report(NamedTuple):
-    instance: UUID
-    timestamp: datetime
-    app_version: str
-    metrics: dict[str, Any]
+def now(applications: Iterable[int]) -> dict[int, Fleet]:
+    """The fleets of these applications (by primary key) as their instances' rows say: one query, however long the
+    history and however many they are."""
+    fleets = {pk: Fleet([], pending=0) for pk in applications}
+    rows = Instance.objects.filter(application__in=fleets).values_list("application", *_COLUMNS)
+    for pk, *row in rows.iterator(chunk_size=2000):
+        if row[1] == Instance.State.PENDING:
+            fleets[pk].pending += 1
+        else:
+            fleets[pk].states.append(_from_row(row))
+    return fleets
 
 
-def replay(application: Application, times: list[datetime], step: str) -> Iterator[tuple[datetime, list[State]]]:
-    """The states of the application's instances at each of `times`, which ascend and end whole buckets of `step`.
+def _from_row(row: Sequence[Any]) -> State:
+    return State(row[0], row[1] == Instance.State.REVOKED, *row[2:])
 
-    Reads the newest snapshot of each instance and bucket only, in one query: a later one of the same bucket always
-    covers it up. An instance that was silent for all of the active window at a time may be missing from it.
+
+def at(application: Application, moment: datetime) -> Fleet:
+    """As it was at `moment`. Made for one just gone by: what has changed since is looked up, instance by instance."""
+    rows = {row[0]: row for row in _rows(application)}
+    states = {pk: _from_row(row[: len(_COLUMNS)]) for pk, row in rows.items()}
+    later = [pk for pk, state in states.items() if state.last_report_at and state.last_report_at > moment]
+    # When it had last come back before it came back now, only its snapshots know.
+    back = {pk for pk in later if (returned := states[pk].returned_at) and returned > moment}
+    older = _newest_until(moment, [pk for pk in later if pk not in back])
+    for pk in later:
+        states[pk] = _as_reported(states[pk], older.get(pk))
+    for _, fleet in replay(application, [moment], only=back) if back else ():
+        states.update({state.id: state for state in fleet.states})
+    decided = Event.objects.of(application, after=moment).values_list("instance", flat=True)
+    for pk, standing in _Standings(application, set(decided)).until(moment).items():
+        if pk in states:
+            states[pk] = states[pk]._replace(revoked=standing[0], exclusion=standing[1])
+    proven, pending = [], 0
+    for pk, row in rows.items():
+        *_, registered_at, activated_at = row
+        state = states[pk]
+        if state.last_report_at or state.revoked or (activated_at and activated_at <= moment):
+            proven.append(state)
+        elif registered_at <= moment:
+            pending += 1
+    return Fleet(proven, pending)
+
+
+def replay(
+    application: Application, times: list[datetime], only: set[UUID] | None = None
+) -> Iterator[tuple[datetime, Fleet]]:
+    """The fleet at each of `times`, which ascend, in one pass over the snapshots; of `only` these instances if given.
+
+    Holds each instance's latest state and no history. An instance that was silent for all of the active window at a
+    time comes without what it reported before.
     """
+    # The snapshots are asked for from one time to the next and not all at once: between two, the caller writes, which
+    # SQLite refuses to a connection that is still reading what another has changed since.
     if not times:
         return
-    instances = {
-        instance.pk: instance
-        for instance in Instance.objects.confirmed()
-        .filter(application=application, first_report_at__isnull=False)
-        .defer("metrics", "claims")
-    }
-    reports = _newest_reports(application, application.active_since(times[0]), times[-1], step)
-    upcoming = next(reports, None)
+    rows = [row for row in _rows(application) if only is None or row[0] in only]
+    known = {row[0]: row for row in rows}
+    standings = _Standings(application, known.keys())
+    # Whoever came back so recently that it counts as returned must be seen to have been away before.
+    after = application.active_since(times[0]) - NEW_FOR
     latest: dict[UUID, State] = {}
-    for at in times:
-        while upcoming is not None and upcoming.timestamp <= at:
-            if (instance := instances.get(upcoming.instance)) is not None:
-                latest[instance.pk] = _state(instance, upcoming)
-            upcoming = next(reports, None)
-        yield at, [_as_of(state, instances[state.id], at) for state in latest.values()]
+    for moment in times:
+        for report in Snapshot.objects.between(application, after, moment, only):
+            pk = report[0]
+            if pk in known:
+                latest[pk] = _reported(application, known[pk], latest.get(pk), report)
+        yield moment, _fleet(rows, latest, standings.until(moment), moment)
+        after = moment
 
 
-def _newest_reports(application: Application, since: datetime, until: datetime, step: str) -> Iterator[_Report]:
-    # A bucket ends with its closing, which still belongs to it: hence the shift before it is cut.
-    bucket = Trunc(F("timestamp") - timedelta(microseconds=1), step, tzinfo=UTC)
-    rows = (
-        Snapshot.objects.filter(instance__application=application, timestamp__gte=since, timestamp__lte=until)
-        .annotate(
-            rank=Window(RowNumber(), partition_by=[F("instance_id"), bucket], order_by=F("timestamp").desc()),
-        )
-        .filter(rank=1)
-        .order_by("timestamp")
-        .values_list(*_Report._fields)
-    )
-    return (_Report(*row) for row in rows.iterator())
+def _rows(application: Application) -> list[tuple[Any, ...]]:
+    rows = Instance.objects.filter(application=application).values_list(*_COLUMNS, "registered_at", "activated_at")
+    return list(rows.iterator(chunk_size=2000))
 
 
-def _state(instance: Instance, report: _Report) -> State:
-    assert instance.first_report_at is not None
+def _fleet(
+    rows: list[tuple[Any, ...]],
+    latest: dict[UUID, State],
+    standings: dict[UUID, tuple[bool, str]],
+    moment: datetime,
+) -> Fleet:
+    fleet = Fleet([], pending=0)
+    for row in rows:
+        pk, first_report_at = row[0], row[3]
+        *_, registered_at, activated_at = row
+        revoked, exclusion = standings.get(pk, (False, ""))
+        state = latest.get(pk)
+        if state is not None:
+            fleet.states.append(state._replace(revoked=revoked, exclusion=exclusion) if revoked or exclusion else state)
+        elif revoked or (activated_at and activated_at <= moment) or (first_report_at and first_report_at <= moment):
+            reported = first_report_at if first_report_at and first_report_at <= moment else None
+            fleet.states.append(State(pk, revoked, exclusion, reported, None, None, "", "", "", "", {}))
+        elif registered_at <= moment:
+            fleet.pending += 1
+    return fleet
+
+
+def _reported(
+    application: Application, row: tuple[Any, ...], before: State | None, report: tuple[UUID, datetime, str, Any]
+) -> State:
+    pk, timestamp, version, metrics = report
+    _, _, _, first_report_at, _, _, _, environment, deployment_mode, os_arch, *_ = row
+    # One that is stored while this goes on may be older than the row knows.
+    first_report_at = min(first_report_at or timestamp, timestamp)
+    away_since = before.last_report_at if before else first_report_at
+    returned_at = before.returned_at if before else None
+    if away_since and away_since < application.active_since(timestamp):
+        returned_at = timestamp
     return State(
-        id=instance.pk,
+        id=pk,
         revoked=False,
         exclusion="",
-        first_report_at=instance.first_report_at,
-        last_report_at=report.timestamp,
-        app_version=report.app_version,
-        environment=instance.environment,
-        deployment_mode=instance.deployment_mode,
-        os_arch=instance.os_arch,
-        metrics=scalars(report.metrics),
+        first_report_at=first_report_at,
+        last_report_at=timestamp,
+        returned_at=returned_at,
+        app_version=version,
+        environment=environment,
+        deployment_mode=deployment_mode,
+        os_arch=os_arch,
+        metrics=scalars(metrics),
     )
 
 
-def _as_of(state: State, instance: Instance, at: datetime) -> State:
-    """The state with what was decided about its instance by `at`."""
-    revoked = instance.revoked_at is not None and instance.revoked_at <= at
-    excluded = instance.excluded_at is not None and instance.excluded_at <= at
-    if revoked or excluded:
-        return state._replace(revoked=revoked, exclusion=instance.exclusion if excluded else "")
-    return state
+def _newest_until(moment: datetime, pks: list[UUID]) -> dict[UUID, tuple[datetime, str, Any]]:
+    """Of each instance the newest snapshot not after `moment`: two look-ups by the key an instance."""
+    newest = Snapshot.objects.filter(instance=OuterRef("pk"), timestamp__lte=moment).order_by("-timestamp")
+    found: dict[UUID, tuple[datetime, str, Any]] = {}
+    for first in range(0, len(pks), LOOKUP_BATCH):
+        batch = Instance.objects.filter(pk__in=pks[first : first + LOOKUP_BATCH])
+        times = batch.annotate(at=Subquery(newest.values("timestamp")[:1])).values_list("pk", "at")
+        wanted = [(pk, timestamp) for pk, timestamp in times if timestamp]
+        snapshots = Snapshot.objects.filter(pk__in=wanted).values_list(
+            "instance", "timestamp", "app_version", "metrics"
+        )
+        found.update({pk: tuple(rest) for pk, *rest in snapshots})
+    return found
+
+
+def _as_reported(state: State, report: tuple[datetime, str, Any] | None) -> State:
+    """The state as of an older report, or as of none."""
+    if report is None:
+        return state._replace(first_report_at=None, last_report_at=None, returned_at=None, metrics={})
+    timestamp, version, metrics = report
+    # One that is stored while this goes on may be older than the row knows.
+    first = min(state.first_report_at or timestamp, timestamp)
+    return state._replace(
+        first_report_at=first, last_report_at=timestamp, app_version=version, metrics=scalars(metrics)
+    )
+
+
+class _Standings:
+    """Who was revoked, and who excluded as what, as time goes on: by the events, in their order."""
+
+    def __init__(self, application: Application, pks: Any) -> None:
+        rows = Event.objects.of(application).values_list("instance", "at", "kind", "detail")
+        self.events = [row for row in rows if row[0] in pks]
+        self.next = 0
+        self.current: dict[UUID, tuple[bool, str]] = {row[0]: (False, "") for row in self.events}
+
+    def until(self, moment: datetime) -> dict[UUID, tuple[bool, str]]:
+        """The standing of each instance about which anything was ever decided. Moments must ascend."""
+        while self.next < len(self.events) and self.events[self.next][1] <= moment:
+            pk, _, kind, detail = self.events[self.next]
+            revoked, exclusion = self.current[pk]
+            match kind:
+                case Event.Kind.REVOKED | Event.Kind.RESTORED:
+                    revoked = kind == Event.Kind.REVOKED
+                case Event.Kind.EXCLUDED | Event.Kind.INCLUDED:
+                    exclusion = detail if kind == Event.Kind.EXCLUDED else ""
+            self.current[pk] = (revoked, exclusion)
+            self.next += 1
+        return self.current

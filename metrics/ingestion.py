@@ -26,15 +26,14 @@ def store(instance: Instance, timestamp: datetime, metrics: dict[str, Any], now:
 
     Raises Revoked when the instance was revoked, or erased, after its signature was checked.
     """
-    snapshot = Snapshot(
-        instance=instance, timestamp=timestamp, received_at=now, app_version=instance.app_version, metrics=metrics
-    )
+    snapshot = Snapshot(instance=instance, timestamp=timestamp, app_version=instance.app_version, metrics=metrics)
     with transaction.atomic():
         if not Snapshot.objects.add(snapshot):
             return Outcome.DUPLICATE
         newest = Q(last_report_at=None) | Q(last_report_at__lt=timestamp)
         oldest = Q(first_report_at=None) | Q(first_report_at__gt=timestamp)
         at = Value(timestamp, DateTimeField())
+        back = newest & Q(last_report_at__lt=instance.application.active_since(timestamp))
         # Decided in the database, where a second report of this moment is seen, not from the row read before.
         updated = (
             Instance.objects.filter(pk=instance.pk)
@@ -45,6 +44,8 @@ def store(instance: Instance, timestamp: datetime, metrics: dict[str, Any], now:
                 last_seen_at=now,
                 first_report_at=Case(When(oldest, then=at), default=F("first_report_at")),
                 last_report_at=Case(When(newest, then=at), default=F("last_report_at")),
+                returned_at=Case(When(back, then=at), default=F("returned_at")),
+                reported_version=Case(When(newest, then=Value(instance.app_version)), default=F("reported_version")),
                 metrics=Case(
                     When(newest, then=Value(scalars(metrics), JSONField())),
                     default=F("metrics"),

@@ -1,13 +1,13 @@
-"""Snapshots: what instances signed."""
+"""Snapshots: what instances signed. Censuses: what has been counted from them."""
 
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 
-from instances.models import Instance
+from instances.models import Application, Instance
+from metrics.census import Census
 from metrics.fields import SentJSONField
-from metrics.querysets import SnapshotQuerySet
+from metrics.querysets import ClosedCensusQuerySet, MetricSettingQuerySet, SnapshotQuerySet
 
 
 class Snapshot(models.Model):
@@ -17,7 +17,6 @@ class Snapshot(models.Model):
     pk = models.CompositePrimaryKey("instance", "timestamp")
     instance = models.ForeignKey(Instance, models.CASCADE, related_name="snapshots", db_index=False)
     timestamp = models.DateTimeField(help_text="By the instance's clock, to the microsecond.")
-    received_at = models.DateTimeField(default=timezone.now)
     app_version = models.CharField(max_length=100, blank=True)
     metrics = SentJSONField()
 
@@ -28,3 +27,89 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.instance_id} {self.timestamp:%Y-%m-%d %H:%M:%S}"
+
+
+class ClosedCensus(models.Model):
+    """The census at the end of an hour (kept for 30 days) or of a day (kept for ever)."""
+
+    pk = models.CompositePrimaryKey("application", "at")
+    application = models.ForeignKey(Application, models.CASCADE, related_name="closed_censuses", db_index=False)
+    at = models.DateTimeField()
+    document = models.JSONField()
+
+    objects = ClosedCensusQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["application", "at"]
+
+    def __str__(self) -> str:
+        return f"{self.application_id} {self.at:%Y-%m-%d %H:%M}"
+
+
+class PresentCensus(models.Model):
+    """The newest census of a large fleet, and who is taking the next one."""
+
+    application = models.OneToOneField(Application, models.CASCADE, primary_key=True, related_name="present_census")
+    at = models.DateTimeField(null=True)
+    document = models.JSONField(null=True)
+    taken_until = models.DateTimeField(null=True, help_text="Until then somebody is taking it anew.")
+
+    def __str__(self) -> str:
+        return f"{self.application_id} {self.at:%Y-%m-%d %H:%M:%S}" if self.at else str(self.application_id)
+
+    @property
+    def census(self) -> Census | None:
+        """The census, or None if the first one is still being taken."""
+        return Census.from_document(self.at, self.document) if self.at and self.document else None
+
+
+class Rebuild(models.Model):
+    """A rebuild_census that has not come to its end: where to go on."""
+
+    application = models.OneToOneField(Application, models.CASCADE, primary_key=True)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    done_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.application_id}: {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
+
+
+class Thinning(models.Model):
+    """How far snapshots have been thinned (metrics.retention) to one a day, and to one a month."""
+
+    DAYS = "days"
+    MONTHS = "months"
+
+    name = models.CharField(max_length=10, unique=True)
+    until = models.DateTimeField(null=True, help_text="Up to here it is done; from the beginning if there is none.")
+
+    def __str__(self) -> str:
+        return f"{self.name} until {self.until:%Y-%m-%d}" if self.until else self.name
+
+
+class MetricSetting(models.Model):
+    """What an application's maintainers say of one key, where the rule by its name is not what they want."""
+
+    class Kind(models.TextChoices):
+        BUSINESS = "business", "Business"
+        SYSTEM = "system", "System"
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="metric_settings")
+    key = models.CharField(max_length=500, help_text="As it is reported; nested ones with dots, such as db.size_mb.")
+    kind = models.CharField(
+        max_length=10,
+        choices=Kind,
+        blank=True,
+        help_text="Without a choice a key that begins with sys_ or app_ is system, any other business.",
+    )
+    hidden = models.BooleanField(default=False, help_text="Shown on no page, badge or export. It is still stored.")
+
+    objects = MetricSettingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["application", "key"], name="one_setting_per_key")]
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.key

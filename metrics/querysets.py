@@ -1,19 +1,36 @@
-"""The questions that are asked of snapshots."""
+"""The questions that are asked of snapshots and censuses."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 from django.db import connections, models
+from django.db.models.functions import ExtractHour
+
+from metrics.figures import Figures
+from metrics.keys import Overrides
 
 if TYPE_CHECKING:
-    from instances.models import Instance
-    from metrics.models import Snapshot
+    from instances.models import Application, Instance
+    from metrics.models import ClosedCensus, MetricSetting, Snapshot  # noqa: F401 - for the quoted type arguments
 
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def newest_of(self, instance: Instance) -> Snapshot | None:
         return self.filter(instance=instance).order_by("-timestamp").first()
+
+    def between(
+        self, application: Application, start: datetime, end: datetime, only: set[UUID] | None = None
+    ) -> Iterator[tuple[UUID, datetime, str, Any]]:
+        """Instance, timestamp, version and metrics of the application's snapshots (of `only` these instances, if
+        given) after `start` and not after `end`, in the order of their timestamps. Never all of them in memory."""
+        rows = self.filter(timestamp__gt=start, timestamp__lte=end)
+        rows = rows.filter(instance__in=only) if only is not None else rows.filter(instance__application=application)
+        ordered = rows.order_by("timestamp").values_list("instance", "timestamp", "app_version", "metrics")
+        return ordered.iterator(chunk_size=2000)
 
     def add(self, snapshot: Snapshot) -> bool:
         """Inserts the snapshot, unless there is one of the same instance and timestamp. Returns whether it did."""
@@ -28,3 +45,60 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
                 values,
             )
             return bool(cursor.rowcount == 1)
+
+
+class MetricFigures(models.Func):
+    """One metric's figures out of a census's document; NULL if nobody reported it."""
+
+    output_field = models.JSONField()
+
+    def __init__(self, key: str) -> None:
+        super().__init__(models.F("document"))
+        self.key = key
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        return f"({column} -> 'metrics' -> %s::text)", (*parameters, self.key)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
+        # By json_each and not by a path: a path would have to quote the key, and SQLite knows no way for some.
+        column, parameters = compiler.compile(self.source_expressions[0])
+        sql = f"(SELECT value FROM json_each({column}, '$.metrics') WHERE key = %s LIMIT 1)"  # noqa: S608
+        return sql, (*parameters, self.key)
+
+
+class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
+    def at_times(self, times: list[datetime]) -> Self:
+        """Those of exactly these times; by their bounds too, so that the key's range is read and no more."""
+        return self.filter(at__gte=times[0], at__lte=times[-1], at__in=times) if times else self.none()
+
+    def within_days(self) -> Self:
+        """Those that end an hour but no day; in UTC, whatever time zone is active."""
+        return self.annotate(hour=ExtractHour("at", tzinfo=UTC)).exclude(hour=0)
+
+    def sums(self) -> Iterator[tuple[datetime, int, dict[str, Figures]]]:
+        """Time, number of active instances and all metrics' figures of each, in the order of time."""
+        columns = self.order_by("at").values_list("at", "document__instances__active", "document__metrics")
+        return columns.iterator()
+
+    def active_counts(self) -> Iterator[tuple[int, datetime, int]]:
+        """Application, time and number of active instances of each, in the order of time."""
+        columns = self.order_by("at").values_list("application", "at", "document__instances__active")
+        return columns.iterator()
+
+    def figures_of(self, key: str) -> Iterator[tuple[datetime, Figures | None]]:
+        """Time and one metric's figures of each, in the order of time."""
+        return self.order_by("at").values_list("at", MetricFigures(key)).iterator()
+
+    def last_closed_at(self) -> datetime | None:
+        return self.aggregate(last=models.Max("at"))["last"]  # type: ignore[no-any-return]
+
+
+class MetricSettingQuerySet(models.QuerySet["MetricSetting"]):
+    def overrides(self, application: Application) -> Overrides:
+        rows = list(self.filter(application=application).values_list("key", "kind", "hidden"))
+        return Overrides(
+            business=frozenset(key for key, kind, _ in rows if kind == self.model.Kind.BUSINESS),
+            system=frozenset(key for key, kind, _ in rows if kind == self.model.Kind.SYSTEM),
+            hidden=frozenset(key for key, _, hidden in rows if hidden),
+        )

@@ -192,6 +192,11 @@ MAX_BODY_BYTES = 64 * 1024
 ACCEPTANCE_WINDOW = env.duration("SHM_ACCEPTANCE_WINDOW", timedelta(days=7))
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
+# How long each snapshot is kept, and then each instance's last of the day; after that, the last of the month.
+# A century is for ever; what is longer would lead to before the calendar begins.
+KEEP_ALL = min(env.duration("SHM_KEEP_ALL", timedelta(days=30)), timedelta(days=36500))
+KEEP_DAILY = min(env.duration("SHM_KEEP_DAILY", timedelta(days=730)), timedelta(days=36500))
+
 RATELIMIT_ENABLED = env.boolean("SHM_RATELIMIT_ENABLED", True)
 RATELIMIT_CLEANUP_INTERVAL = env.duration("SHM_RATELIMIT_CLEANUP_INTERVAL", timedelta(minutes=10))
 

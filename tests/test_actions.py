@@ -1,13 +1,15 @@
 """What a maintainer does to one instance: revoke, restore, exclude, include, erase."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
 from django.utils import timezone
 
-from instances.models import Application, Instance, PublicKey
-from metrics import census
-from metrics.models import Snapshot
+from instances.models import Application, Event, Instance, PublicKey
+from metrics import taking
+from metrics.models import ClosedCensus, Snapshot
 from tests import fleet
 
 ACTIONS = ["revoke", "restore", "exclude", "include", "erase"]
@@ -38,7 +40,7 @@ def row(installation):
 
 
 def counted():
-    return census.present(Application.objects.get(), timezone.now())
+    return taking.present(Application.objects.get(), timezone.now())
 
 
 def refusal(response):
@@ -214,3 +216,46 @@ def test_an_action_that_there_is_not_names_those_there_are(act):
     assert response.status_code == 400
     for name in ACTIONS:
         assert name in response.content.decode()
+
+
+# What was decided is known of past times too
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds"),
+    [
+        (["revoke", "restore"], [("revoked", ""), ("restored", "")]),
+        (["exclude", "include"], [("excluded", "manual"), ("included", "")]),
+    ],
+)
+def test_each_decision_is_filed_with_its_time(act, reporting, names, kinds):
+    before = timezone.now()
+
+    for name in names:
+        act(name)
+
+    events = Event.objects.filter(instance=reporting.id)
+    assert [(event.kind, event.detail) for event in events] == kinds
+    assert all(before <= event.at <= timezone.now() for event in events)
+
+
+def test_erased_its_events_are_gone_too(act, reporting):
+    act("exclude")
+
+    act("erase")
+
+    assert not Event.objects.exists()
+
+
+def test_a_decision_changes_no_hour_that_is_over(act, reporting):
+    application = Application.objects.get()
+    reported_at = row(reporting).last_report_at
+    taking.close(application, reported_at + timedelta(hours=1))
+    before = list(ClosedCensus.objects.values_list("at", "document"))
+
+    act("revoke")
+    taking.close(application, reported_at + timedelta(hours=1))
+
+    assert list(ClosedCensus.objects.values_list("at", "document")) == before
+    [(_, document)] = before
+    assert (document["instances"]["active"], document["instances"]["revoked"]) == (1, 0)

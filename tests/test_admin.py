@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard.admin import MAINTAINER_PERMISSIONS
-from instances.models import Application, Instance, PublicKey
+from instances.models import Application, Instance, Job, PublicKey
 from metrics.models import Snapshot
 from tests import fleet
 
@@ -67,8 +67,10 @@ def problems(response):
 
 def test_each_models_list_and_form_open_with_data(page, reporting, superuser):
     LogEntry.objects.create(user=superuser, object_id="1", object_repr="Ledger", action_flag=CHANGE)
+    Job.objects.create(name="close_hours")
     models = list(admin.site._registry)
-    assert {model.__name__ for model in models} == {"Application", "Instance", "PublicKey", "LogEntry", "Group", "User"}
+    names = {"Application", "Instance", "Job", "PublicKey", "LogEntry", "Group", "User"}
+    assert {model.__name__ for model in models} == names
 
     for model in models:
         base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
@@ -154,7 +156,8 @@ def test_lists_take_no_more_queries_for_more_rows(client, superuser, ledger):
 
 
 def settings_of(application, **changes):
-    return {"name": application.name, "active_days": 30, "report_minutes": 60, "publishes_badges": "on", **changes}
+    form = {"name": application.name, "active_days": 30, "report_minutes": 60, "publishes_badges": "on"}
+    return {**form, "metric_settings-TOTAL_FORMS": 0, "metric_settings-INITIAL_FORMS": 0, **changes}
 
 
 def test_a_new_application_has_the_slug_that_its_instances_will_ask_for(send, team):

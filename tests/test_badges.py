@@ -5,11 +5,14 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard import svg
 from instances.models import Application, Instance
-from metrics import census
+from metrics import taking
+from metrics.models import PresentCensus
 from tests.fleet import instance
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -47,7 +50,7 @@ def test_instances_are_those_of_the_census(client, ledger):
     Instance.objects.create(application=ledger)
 
     assert shown(client.get("/badge/ledger/instances")) == ("instances", "6", svg.YELLOW)
-    assert census.present(ledger, timezone.now()).active == 6
+    assert taking.present(ledger, timezone.now()).active == 6
 
 
 def test_version_is_the_one_that_most_run(client, ledger):
@@ -77,7 +80,7 @@ def test_a_metric_is_the_sum_of_the_census(client, ledger):
     reporting(ledger, {"users_count": 10**9}).exclude(Instance.Exclusion.MANUAL)
 
     assert shown(client.get("/badge/ledger/metric/users_count")) == ("users_count", "12.3k", svg.GREEN)
-    assert census.present(ledger, timezone.now()).figures["users_count"]["sum"] == 12345.5
+    assert taking.present(ledger, timezone.now()).figures["users_count"]["sum"] == 12345.5
 
 
 def test_text_where_others_send_numbers_spoils_nothing(client, ledger):
@@ -270,9 +273,29 @@ def test_there_is_no_other_badge(client, ledger, path):
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_it_takes_two_queries_however_many_instances_there_are(client, ledger, endpoint, django_assert_num_queries):
-    for _ in range(4):
-        reporting(ledger, {"users_count": 1})
+def test_it_takes_as_many_queries_however_many_instances_and_snapshots_there_are(client, ledger, endpoint):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            client.get(f"/badge/ledger/{endpoint}")
+        assert not [query for query in captured if "metrics_snapshot" in query["sql"]]
+        return len(captured)
 
-    with django_assert_num_queries(2):
-        client.get(f"/badge/ledger/{endpoint}")
+    few = queries()
+    for _ in range(4):
+        reporting(ledger, {"users_count": 1, **{f"k{number}": number for number in range(60)}})
+
+    assert queries() == few <= 5
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_of_a_large_fleet_it_shows_the_census_that_all_are_shown(client, ledger, endpoint, monkeypatch):
+    monkeypatch.setattr(taking, "LIVE_INSTANCES", 0)
+    reporting(ledger, {"users_count": 7}, app_version="1.0")
+    first = shown(client.get(f"/badge/ledger/{endpoint}"))
+    reporting(ledger, {"users_count": 1000}, app_version="0.9")
+
+    assert shown(client.get(f"/badge/ledger/{endpoint}")) == first
+
+    PresentCensus.objects.update(at=timezone.now() - timedelta(minutes=1))
+
+    assert shown(client.get(f"/badge/ledger/{endpoint}")) != first

@@ -1,13 +1,16 @@
 """The census: what each of its numbers means, on the very edges."""
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 
 import pytest
 
 from instances.models import Application, Instance
-from metrics import census
-from metrics.census import State, is_active, is_system
+from metrics import taking
+from metrics.census import DESCRIPTION, MAX_VALUES, Census, Dimension, State, count, week_of
+from metrics.keys import is_system
 from tests.fleet import instance
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -23,7 +26,7 @@ def ledger():
 
 
 def taken(application, at=NOW):
-    return census.present(application, at)
+    return taking.present(application, at)
 
 
 def reporting(application, metrics, **fields):
@@ -37,8 +40,8 @@ def reporting(application, metrics, **fields):
 def test_a_fleet_of_nobody_is_all_zeros(ledger):
     made = taken(ledger)
 
-    assert made == census.Census(at=NOW)
-    assert census.keys(made) == []
+    assert made == Census(at=NOW)
+    assert made.keys == []
 
 
 @pytest.mark.parametrize("days", [1, 30, 400])
@@ -84,7 +87,7 @@ def test_a_key_that_the_newest_snapshot_leaves_out_is_gone(ledger):
 def test_a_pending_instance_counts_nowhere(ledger):
     Instance.objects.create(application=ledger, app_version="1.0")
 
-    assert taken(ledger) == census.Census(at=NOW)
+    assert taken(ledger) == Census(at=NOW, registered=1, pending=1)
 
 
 def test_an_activated_one_that_has_never_reported_is_silent(ledger):
@@ -131,7 +134,7 @@ def test_a_revoked_one_is_counted_as_revoked_and_as_nothing_else(ledger):
 
     made = taken(ledger)
 
-    assert made == census.Census(at=NOW, revoked=2)
+    assert made == Census(at=NOW, registered=2, revoked=2)
 
     both.restore()
     both.include()
@@ -195,15 +198,15 @@ def test_every_instance_is_in_exactly_one_place(ledger):
 
     made = taken(ledger)
 
-    assert made.active + made.silent + made.revoked + made.excluded.total() == 5
-    assert (made.active, made.active_raw) == (1, 2)
+    assert made.active + made.silent + made.revoked + sum(made.excluded.values()) == 5
+    assert (made.active, made.active_raw, made.pending, made.registered) == (1, 2, 1, 6)
 
 
-def test_it_is_one_query_however_many_there_are(ledger, django_assert_num_queries):
+def test_it_takes_as_many_queries_however_many_there_are(ledger, django_assert_num_queries):
     for number in range(5):
         instance(ledger, {NOW - HOUR * hours: {"users": number} for hours in range(1, 4)})
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(3):
         taken(ledger)
 
 
@@ -228,8 +231,8 @@ def test_nested_metrics_go_by_their_path(ledger):
     made = taken(ledger)
 
     assert made.figures["db.size_mb"]["sum"] == 3.75
-    assert made.dimensions["db.engine"] == {"pg": 2}
-    assert census.keys(made) == ["db.engine", "db.size_mb"]
+    assert made.dimensions["db.engine"].counts == {"pg": 2}
+    assert made.keys == ["db.engine", "db.size_mb"]
 
 
 def test_big_integers_are_summed_exactly(ledger):
@@ -282,9 +285,9 @@ def test_a_key_that_is_mostly_text_is_a_dimension(ledger):
 
     made = taken(ledger)
 
-    assert made.dimensions["plan"] == {"pro": 2, "free": 1}
+    assert made.dimensions["plan"].counts == {"pro": 2, "free": 1}
     assert (made.figures["plan"]["sum"], made.strays["plan"]) == (7, 3)
-    assert census.keys(made) == ["plan"]
+    assert made.keys == ["plan"]
 
 
 def test_as_many_numbers_as_texts_are_a_number(ledger):
@@ -303,7 +306,7 @@ def test_booleans_are_dimensions(ledger):
 
     made = taken(ledger)
 
-    assert made.dimensions["backups"] == {"true": 2, "false": 1}
+    assert made.dimensions["backups"].counts == {"true": 2, "false": 1}
     assert "backups" not in made.figures
 
 
@@ -313,7 +316,7 @@ def test_an_empty_text_is_a_value_beside_others_but_no_dimension_by_itself(ledge
 
     made = taken(ledger)
 
-    assert made.dimensions == {"plan": Counter({"": 1, "pro": 1})}
+    assert made.dimensions == {"plan": Dimension({"": 1, "pro": 1}, values=2)}
 
 
 def test_what_instances_say_of_themselves_is_a_dimension(ledger):
@@ -324,10 +327,10 @@ def test_what_instances_say_of_themselves_is_a_dimension(ledger):
 
     made = taken(ledger)
 
-    assert made.dimensions["app_version"] == {"1.2": 1, "1.3": 1, "": 1}
-    assert made.dimensions["environment"] == {"production": 2, "": 1}
-    assert set(made.dimensions) == set(census.DESCRIPTION)
-    assert census.keys(made) == []
+    assert made.dimensions["app_version"].counts == {"1.2": 1, "1.3": 1, "": 1}
+    assert made.dimensions["environment"].counts == {"production": 2, "": 1}
+    assert set(made.dimensions) == set(DESCRIPTION)
+    assert made.keys == []
 
 
 @pytest.mark.parametrize("value", [3, "2.0", True])
@@ -337,9 +340,9 @@ def test_a_metric_called_like_a_part_of_the_description_does_not_mix_with_it(led
 
     made = taken(ledger)
 
-    assert made.dimensions == {"app_version": {"1.0": 3}}
+    assert made.dimensions == {"app_version": Dimension({"1.0": 3}, values=1)}
     assert made.strays == {}
-    assert census.keys(made) == (["app_version"] if value == 3 else [])
+    assert made.keys == (["app_version"] if value == 3 else [])
 
 
 @pytest.mark.parametrize("key", ["", "0", "a.b", "é😀", "'\"\\", "%s", "$[0]", "__class__", "x" * 200])
@@ -350,16 +353,7 @@ def test_any_key_is_counted(ledger, key):
     made = taken(ledger)
 
     assert made.figures[key]["sum"] == 5
-    assert census.keys(made) == [key]
-
-
-def test_the_sums_of_a_chart_are_those_of_the_census(ledger):
-    for value in (1, 0.1, 0.2, 2**60, "text", True):
-        reporting(ledger, {"mixed": value, "other": 1})
-
-    states = list(census.states_of(ledger))
-
-    assert census.sums(states) == {key: made["sum"] for key, made in taken(ledger).figures.items()}
+    assert made.keys == [key]
 
 
 # The pure parts
@@ -380,10 +374,88 @@ def test_system_metrics_go_by_their_prefix(key, system):
     assert is_system(key) is system
 
 
-def test_being_active_says_nothing_of_exclusions():
-    state = State(None, False, "manual", NOW, NOW, "", "", "", "", {})
+def state(number=0, first=HOUR, last=HOUR, **fields):
+    """One that first and last reported so long before NOW."""
+    known = State(UUID(int=number), False, "", NOW - first, NOW - last, None, "1.0", "", "", "", {})
+    return known._replace(**fields)
 
-    assert is_active(state, NOW)
-    assert not census.counted([state], NOW)
-    assert not is_active(state._replace(revoked=True), NOW)
-    assert not is_active(state._replace(last_report_at=None), NOW)
+
+def counted(*states, pending=0):
+    return count(states, NOW, NOW - DAY * 30, pending)
+
+
+def test_the_pending_are_registered_and_nothing_else():
+    assert counted(state(), pending=3) == replace(counted(state()), registered=4, pending=3)
+
+
+@pytest.mark.parametrize(("back", "returned"), [(HOUR, 1), (DAY * 7 - MICROSECOND, 1), (DAY * 7, 0)])
+def test_returned_is_who_came_back_within_7_days(back, returned):
+    assert counted(state(first=DAY * 90, returned_at=NOW - back)).returned == returned
+
+
+def test_one_that_came_back_and_fell_silent_or_is_excluded_is_not_counted_as_returned():
+    back = state(first=DAY * 90, returned_at=NOW - HOUR)
+
+    assert counted(back._replace(last_report_at=NOW - DAY * 31)).returned == 0
+    assert counted(back._replace(exclusion="test")).returned == 0
+    assert counted(back._replace(revoked=True)).returned == 0
+
+
+def test_a_cohort_is_those_that_first_reported_in_a_week_and_how_many_of_them_still_report():
+    sunday = state(first=HOUR * 9)
+    monday = state(first=DAY * 6 + HOUR * 9)
+    before = state(first=DAY * 7, last=DAY * 7)
+    gone = state(first=DAY * 40, last=DAY * 31)
+
+    made = counted(sunday, monday, before, gone, state(exclusion="test"), state(revoked=True))
+
+    counts = {week: (cohort.size, cohort.active) for week, cohort in made.cohorts.items()}
+    assert counts == {"2026-10-12": (1, 0), "2026-11-09": (1, 1), "2026-11-16": (2, 2)}
+    assert list(counts) == sorted(counts)
+
+
+@pytest.mark.parametrize(
+    ("moment", "week"),
+    [
+        (datetime(2026, 11, 16, tzinfo=UTC), "2026-11-16"),
+        (datetime(2026, 11, 16, tzinfo=UTC) - MICROSECOND, "2026-11-09"),
+        (datetime(2026, 11, 16, 1, tzinfo=timezone(HOUR * 2)), "2026-11-09"),
+        (datetime(2027, 1, 1, tzinfo=UTC), "2026-12-28"),
+    ],
+)
+def test_weeks_begin_on_monday_in_utc(moment, week):
+    assert week_of(moment) == week
+
+
+def test_the_rarest_of_too_many_values_are_folded():
+    states = [state(number, app_version=f"v{min(number, MAX_VALUES + 9):03}") for number in range(MAX_VALUES + 20)]
+
+    made = counted(*states).dimensions["app_version"]
+
+    assert len(made.counts) == MAX_VALUES
+    assert made.counts[f"v{MAX_VALUES + 9:03}"] == 11
+    assert (made.folded, made.values, made.total) == (10, MAX_VALUES + 10, MAX_VALUES + 20)
+
+
+def test_as_many_values_as_are_told_apart_are_not_folded():
+    made = counted(*[state(number, metrics={"plan": f"p{number}"}) for number in range(MAX_VALUES)])
+
+    assert (len(made.dimensions["plan"].counts), made.dimensions["plan"].folded) == (MAX_VALUES, 0)
+
+
+def test_a_census_comes_back_from_its_document_as_it_was():
+    made = counted(
+        state(1, metrics={"users": 2**70, "load": 0.1, "plan": "pro", "": "x"}),
+        state(2, first=DAY * 60, metrics={"users": "many", "plan": True}, returned_at=NOW - HOUR),
+        state(3, exclusion="manual"),
+        state(4, revoked=True),
+        state(5, last=DAY * 31),
+        pending=2,
+    )
+
+    assert Census.from_document(NOW, json.loads(json.dumps(made.document()))) == made
+    assert json.loads(json.dumps(made.document()))["metrics"]["users"]["sum"] == 2**70
+
+
+def test_a_census_of_nobody_comes_back_too():
+    assert Census.from_document(NOW, json.loads(json.dumps(counted().document()))) == Census(at=NOW)

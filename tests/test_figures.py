@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from metrics.figures import figures, quantile, total
+from metrics.figures import DECADES, figures, histogram, quantile, total
 
 LARGEST = 1.7976931348623157e308
 
@@ -132,6 +132,7 @@ def test_the_figures_of_one_value():
         "p75": 7.0,
         "p95": 7.0,
         "max": 7,
+        "histogram": [[7, 7, 1]],
     }
 
 
@@ -151,3 +152,48 @@ def test_floats_stay_floats_and_integers_integers():
 @pytest.mark.parametrize(("share", "wanted"), [(0, 1.0), (0.5, 2.0), (0.75, 3.0), (1, 4.0)])
 def test_a_quantile_lies_between_the_closest_ranks(share, wanted):
     assert quantile([1, 2, 4], share) == wanted
+
+
+# Histogram
+
+FINITE = st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(FINITE, min_size=1, max_size=50))
+def test_a_histogram_holds_every_value_once(values):
+    ordered = sorted(values)
+    bins = histogram(ordered)
+
+    assert sum(count for _, _, count in bins) == len(values)
+    assert all(low <= high for low, high, _ in bins)
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(bins))
+    assert bins[0][2] > 0
+    assert bins[-1][2] > 0
+    assert len(bins) <= 3 * (DECADES + 1) + 2
+    assert all(math.isfinite(edge) for low, high, _ in bins for edge in (low, high))
+
+
+@given(st.lists(st.integers(0, 10**6) | st.floats(0, 1e6), min_size=1, max_size=50))
+def test_each_bin_holds_what_lies_between_its_edges(values):
+    ordered = sorted(values)
+    bins = histogram(ordered)
+
+    for place, (low, high, count) in enumerate(bins):
+        is_last = place == len(bins) - 1
+        between = [value for value in values if low <= value < high or (is_last and value == high)]
+        # An edge is written with twelve digits, and the outermost ones are those of the values.
+        assert abs(len(between) - count) <= sum(math.isclose(value, edge) for value in values for edge in (low, high))
+
+
+@pytest.mark.parametrize(
+    ("values", "bins"),
+    [
+        ([5], [[5, 5, 1]]),
+        ([0, 0], [[0, 0, 2]]),
+        (list(range(1000)), [[low, low + 100, 100] for low in range(0, 1000, 100)]),
+        ([1, 1, 1, 2, 100], [[1, 2, 3], [2, 5, 1], [5, 10, 0], [10, 20, 0], [20, 50, 0], [50, 100, 1]]),
+        ([0, 0, 3], [[0, 1, 2], [1, 2, 0], [2, 3, 1]]),
+    ],
+)
+def test_a_histogram_s_edges_are_round(values, bins):
+    assert histogram(sorted(values)) == bins

@@ -5,25 +5,37 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone as django_timezone
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from dashboard.charts import SPARKLINE_HEIGHT, SPARKLINE_WIDTH, Point, fleet_history, instance_history, sparkline
+from dashboard.charts import (
+    MAX_POINTS,
+    SPARKLINE_HEIGHT,
+    SPARKLINE_WIDTH,
+    Point,
+    active_histories,
+    active_history,
+    fleet_history,
+    instance_history,
+    metric_history,
+    sparkline,
+)
 from instances.models import Application, Instance
-from metrics import census
-from metrics.flatten import is_number, scalars
-from metrics.history import PERIODS, Period, replay
+from metrics import history, taking
 from metrics.ingestion import store
-from metrics.models import Snapshot
+from metrics.models import ClosedCensus, Snapshot
+from metrics.periods import DAY, HOUR, PERIODS
+from tests.brute_force import census_by_hand, plain
 from tests.fleet import instance
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSING = NOW.replace(minute=0)
 MIDNIGHT = CLOSING.replace(hour=0)
 MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LARGEST = 1.7976931348623157e308
 
 
@@ -32,65 +44,16 @@ def ledger(db):
     return Application.objects.create(slug="ledger", name="Ledger")
 
 
-def history(application, period="24h", at=NOW):
-    return fleet_history(application, PERIODS[period], census.present(application, at))
+def lines(application, period="24h", at=NOW):
+    """The charts' series, when the worker has just closed what was to be closed."""
+    ClosedCensus.objects.filter(application=application).delete()
+    taking.close(application, at)
+    return fleet_history(application, PERIODS[period], taking.present(application, at))
 
 
 def values(application, key, period="24h", at=NOW):
     """The series of a metric as {time: value}; of active instances for None."""
-    return {point.at: point.value for point in history(application, period, at)[key].points}
-
-
-# When the buckets end
-
-
-@pytest.mark.parametrize(
-    ("name", "step", "count"),
-    [("24h", HOUR, 24), ("7d", HOUR, 168), ("30d", DAY, 30), ("3m", DAY, 91), ("1y", DAY, 365)],
-)
-def test_a_period_has_as_many_closings_as_it_says(name, step, count):
-    closings = PERIODS[name].closings(NOW, NOW - DAY * 1000)
-
-    assert len(closings) == count
-    assert closings[-1] == (CLOSING if step == HOUR else MIDNIGHT)
-    assert {later - earlier for earlier, later in itertools.pairwise(closings)} == {step}
-
-
-def test_all_of_it_goes_back_to_the_first_report():
-    closings = PERIODS["all"].closings(NOW, MIDNIGHT - DAY * 999 - MINUTE)
-
-    assert (len(closings), closings[0], closings[-1]) == (1000, MIDNIGHT - DAY * 999, MIDNIGHT)
-
-
-@pytest.mark.parametrize(
-    ("first", "count"),
-    [
-        (CLOSING - HOUR * 3, 4),
-        (CLOSING - HOUR * 3 + MICROSECOND, 3),
-        (CLOSING, 1),
-        (CLOSING + MICROSECOND, 0),
-        (NOW, 0),
-        (NOW + MINUTE * 5, 0),
-    ],
-)
-def test_none_is_from_before_the_first_report(first, count):
-    closings = PERIODS["24h"].closings(NOW, first)
-
-    assert closings == [CLOSING - HOUR * back for back in reversed(range(count))]
-
-
-def test_an_hour_that_is_just_over_has_its_closing():
-    assert PERIODS["24h"].closings(CLOSING, CLOSING - DAY)[-1] == CLOSING
-    assert PERIODS["24h"].closings(CLOSING - MICROSECOND, CLOSING - DAY)[-1] == CLOSING - HOUR
-    assert PERIODS["30d"].closings(MIDNIGHT, MIDNIGHT - DAY)[-1] == MIDNIGHT
-
-
-def test_days_end_at_midnight_utc_when_clocks_change():
-    # In Europe the clocks went back on 25 October 2026.
-    closings = PERIODS["30d"].closings(datetime(2026, 10, 27, 3, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
-
-    assert [closing.hour for closing in closings] == [0] * 30
-    assert {later - earlier for earlier, later in itertools.pairwise(closings)} == {DAY}
+    return {point.at: point.value for point in lines(application, period, at)[key].points}
 
 
 # What a point is
@@ -98,14 +61,15 @@ def test_days_end_at_midnight_utc_when_clocks_change():
 
 def test_an_application_without_reports_has_the_present_only(ledger):
     assert values(ledger, None) == {NOW: 0}
-    assert set(history(ledger)) == {None}
+    assert set(lines(ledger)) == {None}
 
 
 def test_the_last_point_is_the_census(ledger):
     for number in range(3):
         instance(ledger, {CLOSING - HOUR * hours: {"users": number, "files": 0.5} for hours in range(5)})
     instance(ledger, {NOW - MINUTE: {"users": 100}})
-    made = census.present(ledger, NOW)
+    taking.close(ledger, NOW)
+    made = taking.present(ledger, NOW)
 
     for period in PERIODS.values():
         series = fleet_history(ledger, period, made)
@@ -191,7 +155,7 @@ def test_a_metric_that_nobody_reported_then_has_no_value(ledger):
 
     assert list(values(ledger, "users").values()) == [1, None, 2, 2]
     assert list(values(ledger, "files").values()) == [None, 0, None, None]
-    assert history(ledger)["users"].values == [1, 2, 2]
+    assert lines(ledger)["users"].values == [1, 2, 2]
 
 
 def test_text_where_others_send_a_number_is_left_out(ledger):
@@ -225,9 +189,10 @@ def test_an_excluded_one_counts_until_it_was_excluded_and_again_once_it_is_inclu
 
     assert list(values(ledger, None).values()) == [1, 1, 1, 1, 0, 0, 0]
 
-    gone.include()
+    with time_machine.travel(CLOSING, tick=False):
+        gone.include()
 
-    assert set(values(ledger, None).values()) == {1}
+    assert list(values(ledger, None).values()) == [1, 1, 1, 1, 0, 1, 1]
 
 
 def test_replayed_states_say_who_was_excluded_and_why(ledger):
@@ -235,20 +200,20 @@ def test_replayed_states_say_who_was_excluded_and_why(ledger):
     with time_machine.travel(CLOSING - HOUR, tick=False):
         gone.exclude(Instance.Exclusion.MANUAL)
 
-    states = dict(replay(ledger, [CLOSING - HOUR * 2, CLOSING], "hour"))
+    states = dict(history.replay(ledger, [CLOSING - HOUR * 2, CLOSING]))
 
-    before, after = states[CLOSING - HOUR * 2][0], states[CLOSING][0]
+    [before], [after] = states[CLOSING - HOUR * 2].states, states[CLOSING].states
     assert (before.exclusion, after.exclusion) == ("", "manual")
     assert before.metrics == after.metrics == {"users": 5, "db.mb": 1}
     assert (before.app_version, before.last_report_at) == ("1.0", CLOSING - HOUR * 3)
 
 
 def test_a_pending_instance_and_other_applications_count_nowhere(ledger):
-    pending = instance(ledger, {CLOSING - HOUR: {"users": 1}})
-    Instance.objects.filter(pk=pending.pk).update(state=Instance.State.PENDING)
+    instance(ledger, {CLOSING - HOUR: {"users": 1}})
+    instance(ledger, {}, state=Instance.State.PENDING, registered_at=CLOSING - HOUR * 2)
     instance(Application.objects.create(slug="other", name="Other"), {CLOSING - HOUR: {"users": 2}})
 
-    assert set(values(ledger, None).values()) == {0}
+    assert set(values(ledger, None).values()) == set(values(ledger, "users").values()) == {1}
 
 
 def test_buckets_are_of_utc_whatever_time_zone_is_active(ledger):
@@ -261,88 +226,233 @@ def test_buckets_are_of_utc_whatever_time_zone_is_active(ledger):
             assert list(values(ledger, "users", "30d").values()) == [1, 2, 3, 3]
 
 
-def test_it_reads_a_bounded_number_of_queries(ledger, django_assert_num_queries):
+def test_all_ways_to_draw_a_series_draw_the_same(ledger):
+    for number in range(3):
+        reports = [NOW - DAY * age for age in (700, 430, 300, 60, 59, 20, 3, 0.1)]
+        instance(ledger, {at: {"users": number + place} for place, at in enumerate(reports)})
+    taking.close(ledger, NOW)
+    made = taking.present(ledger, NOW)
+
+    for name, period in PERIODS.items():
+        drawn = fleet_history(ledger, period, made)
+        assert active_history(ledger, period, made) == drawn[None]
+        assert metric_history(ledger, "users", period, made) == drawn["users"]
+        if period.steps:
+            assert active_histories([ledger], period, {ledger.pk: made}) == {ledger.pk: drawn[None]}
+            assert [point.at for point in drawn[None].points] == [*period.closings(NOW, NOW - DAY * 700), NOW]
+        else:
+            assert MAX_POINTS / 2 < len(drawn[None].points) <= MAX_POINTS + 1, name
+            assert drawn[None].points[0].at < MIDNIGHT - DAY * 690
+
+
+def test_a_metric_that_nobody_reports_is_a_line_of_gaps(ledger):
+    instance(ledger, {CLOSING - HOUR: {"users": 1}})
+    taking.close(ledger, NOW)
+
+    line = metric_history(ledger, "nothing", PERIODS["24h"], taking.present(ledger, NOW))
+
+    assert [point.value for point in line.points] == [None, None, None]
+
+
+def test_a_census_of_the_very_closing_is_one_point(ledger):
+    instance(ledger, {CLOSING - HOUR: {"users": 1}})
+    taking.close(ledger, CLOSING)
+    made = taking.present(ledger, CLOSING)
+
+    for series in (
+        fleet_history(ledger, PERIODS["24h"], made)[None],
+        active_history(ledger, PERIODS["24h"], made),
+        active_histories([ledger], PERIODS["24h"], {ledger.pk: made})[ledger.pk],
+    ):
+        assert [point.at for point in series.points] == [CLOSING - HOUR, CLOSING]
+
+
+def test_of_two_fleets_counted_at_different_times_neither_runs_ahead_of_itself(ledger):
+    other = Application.objects.create(slug="other", name="Other")
+    for application in (ledger, other):
+        instance(application, {CLOSING - HOUR: {}})
+    early, late = CLOSING - timedelta(seconds=20), CLOSING + timedelta(seconds=20)
+    taking.close_hours(late)
+    censuses = {ledger.pk: taking.present(ledger, early), other.pk: taking.present(other, late)}
+
+    drawn = active_histories([ledger, other], PERIODS["24h"], censuses)
+
+    assert [point.at for point in drawn[ledger.pk].points] == [CLOSING - HOUR, early]
+    assert [point.at for point in drawn[other.pk].points] == [CLOSING - HOUR, CLOSING, late]
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_a_chart_takes_one_query_and_no_snapshot(ledger, period):
     for _ in range(4):
         instance(ledger, {CLOSING - HOUR * hours: {"users": 1} for hours in range(8)})
-    made = census.present(ledger, NOW)
+    taking.close(ledger, NOW)
+    made = taking.present(ledger, NOW)
 
-    with django_assert_num_queries(3):
-        fleet_history(ledger, PERIODS["7d"], made)
+    for draw in (
+        lambda: fleet_history(ledger, PERIODS[period], made),
+        lambda: metric_history(ledger, "users", PERIODS[period], made),
+        lambda: active_history(ledger, PERIODS[period], made),
+        lambda: active_histories([ledger], PERIODS[period], {ledger.pk: made}),
+    ):
+        with CaptureQueriesContext(connection) as captured:
+            draw()
+        # All of it asks besides when that began.
+        assert len(captured) <= (1 if PERIODS[period].steps else 2)
+        assert not [query for query in captured if "metrics_snapshot" in query["sql"]]
 
 
 def test_nothing_is_asked_for_no_times(ledger, django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert list(replay(ledger, [], "hour")) == []
+        assert list(history.replay(ledger, [])) == []
+
+
+def test_what_is_stored_while_a_fleet_is_replayed_is_wholly_in_or_out(ledger, monkeypatch):
+    silent = instance(ledger, {}, registered_at=CLOSING - DAY, activated_at=CLOSING - DAY)
+    older = instance(ledger, {CLOSING - HOUR: {"users": 1}})
+    rows = history._rows
+
+    def rows_then_reports(application):
+        read = rows(application)
+        for one in (silent, older):
+            store(one, CLOSING - HOUR * 2, {"users": 10}, NOW)
+        return read
+
+    monkeypatch.setattr(history, "_rows", rows_then_reports)
+    times = [CLOSING - HOUR * 2, CLOSING - HOUR, CLOSING]
+    made = [taking.census_of(ledger, fleet, at).document() for at, fleet in history.replay(ledger, times)]
+
+    # Although the rows that were read before know of no report so old, or of none.
+    assert [plain(one) for one in made] == [plain(census_by_hand(ledger, at)) for at in times]
+
+
+def test_more_that_have_reported_since_than_are_looked_up_at_once(ledger, monkeypatch):
+    monkeypatch.setattr(history, "LOOKUP_BATCH", 3)
+    for number in range(10):
+        instance(ledger, {CLOSING - HOUR: {"users": number}, CLOSING + MINUTE: {"users": 1000}})
+
+    made = taking.census_of(ledger, history.at(ledger, CLOSING), CLOSING)
+
+    assert (made.active, made.figures["users"]["sum"]) == (10, 45)
+
+
+def test_a_full_batch_is_looked_up(ledger):
+    made = [
+        Instance(application=ledger, state="active", first_report_at=CLOSING, last_report_at=NOW) for _ in range(400)
+    ]
+    Instance.objects.bulk_create(made)
+    for at, users in ((CLOSING, 1), (NOW, 2)):
+        Snapshot.objects.bulk_create(Snapshot(instance=one, timestamp=at, metrics={"users": users}) for one in made)
+
+    census = taking.census_of(ledger, history.at(ledger, CLOSING), CLOSING)
+
+    assert (census.active, census.figures["users"]["sum"]) == (400, 400)
+
+
+@pytest.mark.parametrize(("away", "returned"), [(DAY * 30, 0), (DAY * 30 + MICROSECOND, 1)])
+def test_who_was_away_for_longer_than_the_active_window_has_returned(ledger, away, returned):
+    back = CLOSING - DAY
+    instance(ledger, {back - away: {"users": 1}, back: {"users": 2}, CLOSING: {"users": 3}})
+
+    fleets = [history.now([ledger.pk])[ledger.pk], history.at(ledger, CLOSING - MINUTE)]
+    fleets += [fleet for _, fleet in history.replay(ledger, [CLOSING - MINUTE])]
+
+    assert [taking.census_of(ledger, fleet, CLOSING).returned for fleet in fleets] == [returned] * 3
+    assert taking.census_of(ledger, history.at(ledger, back - MICROSECOND), back - MICROSECOND).returned == 0
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_one_that_only_registered_and_was_revoked_is_revoked_from_then_until_it_is_restored(ledger, restored):
+    pending = instance(ledger, {}, state=Instance.State.PENDING, registered_at=CLOSING - HOUR)
+    for at, act in ((CLOSING - MINUTE, pending.revoke), (CLOSING + MINUTE, pending.restore))[: 1 + restored]:
+        with time_machine.travel(at, tick=False):
+            act()
+
+    for fleet in (history.at(ledger, CLOSING), *(fleet for _, fleet in history.replay(ledger, [CLOSING]))):
+        made = taking.census_of(ledger, fleet, CLOSING)
+        assert (made.registered, made.revoked, made.pending) == (1, 1, 0)
 
 
 # By brute force
 
-WEEKS = {"seconds": st.integers(0, int((DAY * 45).total_seconds()))}
-# Most reports fall on or beside a closing, where mistakes would.
+# Most things happen on or beside a closing, where mistakes would.
 AGES = st.one_of(
-    st.builds(timedelta, **WEEKS),
-    st.integers(0, 200).map(lambda hours: NOW - CLOSING + HOUR * hours),
-    st.integers(0, 45).map(lambda days: NOW - MIDNIGHT + DAY * days),
+    st.builds(timedelta, microseconds=st.integers(0, DAY * 45 // MICROSECOND)),
     st.builds(
-        lambda hours, off: NOW - CLOSING + HOUR * hours + MICROSECOND * off, st.integers(0, 60), st.integers(-2, 2)
+        lambda hours, off: NOW - CLOSING + HOUR * hours + MICROSECOND * off, st.integers(0, 60), st.integers(-1, 1)
     ),
+    st.builds(lambda days, off: HOUR * 9 + DAY * days + MICROSECOND * off, st.integers(0, 45), st.integers(-1, 1)),
 )
-METRICS = st.dictionaries(
-    st.sampled_from(["users", "files"]),
-    st.integers(-5, 5) | st.sampled_from([0.5, 2**60, "text", True, None]),
-    max_size=2,
+VALUES = st.integers(-5, 5) | st.sampled_from([0.5, -0.25, 2**53 + 1, 10**20 + 7, "text", "", True, False, None, [1]])
+KEYS = st.sampled_from(["users", "files", "plan", "app_version", "", "ä.b"])
+METRICS = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=2), max_size=4)
+REPORTS = st.lists(
+    st.tuples(AGES, METRICS, st.sampled_from(["1.0", "2.0", ""])), max_size=6, unique_by=lambda report: report[0]
 )
-# Reports by their age, in the order of arrival; when it was revoked or excluded, if it was.
-LIVES = st.tuples(
-    st.lists(st.tuples(AGES, METRICS), min_size=1, max_size=5, unique_by=lambda report: report[0]),
-    st.none() | AGES,
-    st.none() | AGES,
-)
+DECISIONS = st.lists(st.tuples(AGES, st.sampled_from(["revoke", "restore", "exclude", "include"])), max_size=4)
 
 
-def brute_force(application, at):
-    """The number of active instances, and each metric's sum, by the definition: reads all snapshots there are."""
-    sums = {None: 0}
-    for one in Instance.objects.filter(application=application):
-        if any(since is not None and since <= at for since in (one.revoked_at, one.excluded_at)):
-            continue
-        reports = [row for row in Snapshot.objects.filter(instance=one) if row.timestamp <= at]
-        if not reports:
-            continue
-        latest = max(reports, key=lambda row: row.timestamp)
-        if latest.timestamp < at - timedelta(days=application.active_days):
-            continue
-        sums[None] += 1
-        for key, value in scalars(latest.metrics).items():
-            if is_number(value):
-                sums[key] = sums.get(key, 0) + value
-    return sums
+@st.composite
+def lives(draw):
+    """Registered, in the order of arrival reported, and what was decided, all by its age."""
+    reports = draw(REPORTS)
+    oldest = max((age for age, *_ in reports), default=draw(AGES))
+    return oldest + draw(st.sampled_from([timedelta(0), HOUR, DAY * 3])), draw(st.booleans()), reports, draw(DECISIONS)
+
+
+def live(application, life, in_order):
+    registered, is_activated, reports, decisions = life
+    made = instance(
+        application,
+        {},
+        state=Instance.State.ACTIVE if is_activated else Instance.State.PENDING,
+        registered_at=NOW - registered,
+        activated_at=NOW - registered if is_activated else None,
+        environment="test",
+    )
+    for age, metrics, version in sorted(reports, key=lambda report: -report[0]) if in_order else reports:
+        made.app_version = version
+        store(made, NOW - age, metrics, NOW - age)
+    made.refresh_from_db()
+    for age, decision in sorted(decisions, key=lambda decided: -decided[0]):
+        with time_machine.travel(NOW - age, tick=False):
+            getattr(made, decision)(*(["manual" if age < DAY else "test"] if decision == "exclude" else []))
+
+
+def moments(fleet, active_days):
+    """The times at which something is about to change, and just has."""
+    edges = {timedelta(0)}
+    for registered, _, reports, decisions in fleet:
+        edges |= {registered, *(age for age, _ in decisions)}
+        for age, *_ in reports:
+            edges |= {age - span for span in (timedelta(0), DAY * active_days, DAY, DAY * 7)}
+    around = {NOW - age + MICROSECOND * off for age in edges for off in (-1, 0, 1)}
+    closings = {CLOSING - HOUR * hours for hours in range(3)} | {MIDNIGHT - DAY * days for days in (0, 1, 8, 31)}
+    return sorted(at for at in around | closings if at <= NOW)
 
 
 class BruteForceTests(TestCase):
-    @settings(max_examples=40, deadline=None, database=None)
-    @given(st.lists(LIVES, min_size=1, max_size=3), st.sampled_from([1, 3, 30]))
-    @example([([(NOW - CLOSING, {"users": 1}), (NOW - CLOSING + HOUR, {"users": 2})], None, None)], 1)
-    def test_every_point_is_what_all_snapshots_say(self, lives, active_days):
+    @settings(max_examples=35, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(lives(), min_size=1, max_size=4), st.sampled_from([1, 2, 7, 30]), st.booleans(), st.randoms())
+    def test_the_census_of_any_time_is_what_all_snapshots_and_events_say(self, fleet, active_days, in_order, random):
         application = Application.objects.create(slug="ledger", name="Ledger", active_days=active_days)
-        for reports, revoked, excluded in lives:
-            made = instance(application, {NOW - age: metrics for age, metrics in reports})
-            if revoked is not None:
-                Instance.objects.filter(pk=made.pk).update(state="revoked", revoked_at=NOW - revoked)
-            if excluded is not None:
-                Instance.objects.filter(pk=made.pk).update(exclusion="manual", excluded_at=NOW - excluded)
-        first = min(NOW - age for reports, *_ in lives for age, _ in reports)
+        for life in fleet:
+            live(application, life, in_order)
+        times = moments(fleet, active_days)
+        times = sorted({*random.sample(times, min(len(times), 10)), NOW})
 
-        wanted = {}
-        for name in ("24h", "7d", "30d"):
-            made = history(application, name)
-            times = [point.at for point in made[None].points]
-            assert times == [*PERIODS[name].closings(NOW, first), NOW]
-            for place, at in enumerate(times):
-                if at not in wanted:
-                    wanted[at] = brute_force(application, at)
-                drawn = {key: one.points[place].value for key, one in made.items()}
-                assert {key: value for key, value in drawn.items() if value is not None} == wanted[at], (name, at)
+        replayed = dict(history.replay(application, times))
+        for at in times:
+            wanted = plain(census_by_hand(application, at))
+            assert plain(taking.census_of(application, replayed[at], at).document()) == wanted, at
+            made = {"at": history.at(application, at)}
+            if at == NOW:
+                made["now"] = history.now([application.pk])[application.pk]
+            for name, read in made.items():
+                document = plain(taking.census_of(application, read, at).document())
+                if not in_order:
+                    # A row knows what had arrived when it came back, not what was filed before that since.
+                    document["instances"]["returned"] = wanted["instances"]["returned"]
+                assert document == wanted, (name, at)
 
 
 # Series
@@ -351,15 +461,15 @@ class BruteForceTests(TestCase):
 def test_change_is_from_the_first_value_to_the_last(ledger):
     instance(ledger, {CLOSING - HOUR * 2: {"files": 1}, CLOSING - HOUR: {"users": 100}, CLOSING: {"users": 112}})
 
-    assert history(ledger)["users"].change == "+12 %"
-    assert history(ledger)["files"].change == ""
+    assert lines(ledger)["users"].change == "+12 %"
+    assert lines(ledger)["files"].change == ""
 
 
 def test_drawn_points_are_milliseconds_and_what_a_double_can_hold(ledger):
     instance(ledger, {CLOSING: {"bytes": 10**308, "users": 2}})
     instance(ledger, {CLOSING: {"bytes": 10**308}})
 
-    made = history(ledger)
+    made = lines(ledger)
 
     milliseconds = [int(at.timestamp() * 1000) for at in (CLOSING, NOW)]
     assert made["users"].data() == [[at, 2] for at in milliseconds]
@@ -411,8 +521,3 @@ def test_an_instances_own_history_is_thinned_and_keeps_the_newest(ledger):
     assert len(points) <= 400
     assert (points[-1].at, points[-1].value) == (CLOSING, 0)
     assert len({later.at - earlier.at for earlier, later in itertools.pairwise(points)}) == 1
-
-
-def test_a_period_knows_how_the_database_cuts_it():
-    assert Period("x", "X", HOUR, 1).trunc == "hour"
-    assert Period("x", "X", DAY, 1).trunc == "day"

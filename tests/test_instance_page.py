@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from instances.models import Application, Instance, PublicKey
-from metrics.history import PERIODS
+from metrics.periods import PERIODS
 from tests import fleet
 from tests.installation import Installation
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.keys import grouped, label
+from dashboard.keys import label
+from metrics.keys import Overrides
 
 
 @pytest.mark.parametrize(
@@ -41,12 +42,11 @@ def test_any_key_has_one(key):
 def test_business_comes_before_system_and_each_is_in_order():
     keys = ["users", "sys_mem", "Zebra", "app_up", "db.size", "", "system", "sys_cpu"]
 
-    assert grouped(keys) == (["", "Zebra", "db.size", "system", "users"], ["app_up", "sys_cpu", "sys_mem"])
+    assert Overrides().grouped(keys) == (["", "Zebra", "db.size", "system", "users"], ["app_up", "sys_cpu", "sys_mem"])
 
 
-def test_grouping_leaves_the_list_alone():
-    keys = ["b", "a"]
+def test_maintainers_may_say_otherwise():
+    overrides = Overrides(business=frozenset({"app_users"}), system=frozenset({"pid"}), hidden=frozenset({"secret"}))
 
-    grouped(keys)
-
-    assert keys == ["b", "a"]
+    assert overrides.grouped(["secret", "pid", "app_users", "a"]) == (["a", "app_users"], ["pid"])
+    assert overrides.ordered(["pid", "secret", "a"]) == ["a", "pid"]

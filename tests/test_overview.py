@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from instances.models import Application, Instance
+from metrics import taking
 from tests import fleet
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -133,6 +134,19 @@ def test_hostile_names_and_versions_are_shown_as_they_are(page, team, hostile):
     assert "<img src=x" not in text
     assert "{{ 7|add:7 }}" in text
     assert "🦄" in text
+
+
+def test_the_line_is_that_of_the_closed_days_and_ends_with_the_number_beside_it(page, team):
+    ledger, other = application(team), application(team, "Other", "other")
+    fleet.instance(ledger, {NOW - 3 * DAY: {}})
+    fleet.instance(ledger, {NOW - DAY: {}})
+    fleet.instance(other, {NOW - DAY / 48: {}})
+    taking.close_hours(NOW)
+
+    first, second = page().context["rows"]
+
+    assert first.active.values == [1, 1, 2, 2]
+    assert second.active.values == [1]
 
 
 def test_it_takes_no_more_queries_for_more_instances_metrics_or_history(page, team):

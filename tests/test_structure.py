@@ -15,8 +15,11 @@ PURE = [
     "instances/rates.py",
     "instances/slugs.py",
     "instances/wire.py",
+    "metrics/census.py",
     "metrics/figures.py",
     "metrics/flatten.py",
+    "metrics/keys.py",
+    "metrics/periods.py",
     "dashboard/numbers.py",
     "dashboard/svg.py",
 ]

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from instances.models import Application, Instance, PublicKey
+from instances.models import Application, Instance, Job, PublicKey
 from tests import fleet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
@@ -89,6 +89,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "^/*v1/activate": ("/v1/activate", NO_GET),
     "^/*v1/snapshot": ("/v1/snapshot", NO_GET),
     "^/*api/v1/healthcheck$": ("/api/v1/healthcheck", PUBLIC),
+    "readyz": ("/readyz", PUBLIC),
     "^/*(?:v1|api)/": ("/v1/nothing-here", NOWHERE),
     "badge/<slug:slug>/instances": ("/badge/ledger/instances", PUBLIC),
     "badge/<slug:slug>/version": ("/badge/ledger/version", PUBLIC),
@@ -143,6 +144,12 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/instances/publickey/<path:object_id>/delete/": ("/admin/instances/publickey/{key}/delete/", FORBIDDEN),
     "admin/instances/publickey/<path:object_id>/change/": ("/admin/instances/publickey/{key}/change/", OUR_ADMIN),
     "admin/instances/publickey/<path:object_id>/": ("/admin/instances/publickey/{key}/", REDIRECTED),
+    "admin/instances/job/": ("/admin/instances/job/", SUPERUSERS),
+    "admin/instances/job/add/": ("/admin/instances/job/add/", FORBIDDEN),
+    "admin/instances/job/<path:object_id>/history/": ("/admin/instances/job/{job}/history/", SUPERUSERS),
+    "admin/instances/job/<path:object_id>/delete/": ("/admin/instances/job/{job}/delete/", FORBIDDEN),
+    "admin/instances/job/<path:object_id>/change/": ("/admin/instances/job/{job}/change/", SUPERUSERS),
+    "admin/instances/job/<path:object_id>/": ("/admin/instances/job/{job}/", REDIRECTED),
     "admin/admin/logentry/": ("/admin/admin/logentry/", SUPERUSERS),
     "admin/admin/logentry/add/": ("/admin/admin/logentry/add/", FORBIDDEN),
     "admin/admin/logentry/<path:object_id>/history/": ("/admin/admin/logentry/{entry}/history/", SUPERUSERS),
@@ -175,6 +182,7 @@ def filled(ledger, ledger_instance, viewer, team) -> dict[str, Any]:
         "instance": ledger_instance.pk,
         "key": PublicKey.objects.get(instance=ledger_instance).pk,
         "entry": entry.pk,
+        "job": Job.objects.create(name="close_hours").pk,  # Due now, so that the site is ready.
         "team": team.pk,
         "user": viewer.pk,
     }
@@ -392,7 +400,8 @@ def test_choices_of_a_foreign_key_are_the_teams_own(ledger, menagerie, maintaine
 
 
 def settings_of(application: Application, **changes: Any) -> dict[str, Any]:
-    return {"name": application.name, "active_days": 30, "report_minutes": 60, "publishes_badges": "on", **changes}
+    form = {"name": application.name, "active_days": 30, "report_minutes": 60, "publishes_badges": "on"}
+    return {**form, "metric_settings-TOTAL_FORMS": 0, "metric_settings-INITIAL_FORMS": 0, **changes}
 
 
 def test_a_maintainer_changes_settings_but_neither_team_nor_slug(ledger, other_team, maintainer):

@@ -15,7 +15,7 @@ from django.db import OperationalError, connections
 from django.utils.module_loading import import_string
 
 from instances import jobs
-from instances.jobs import Work, Worker, is_late, regular_work
+from instances.jobs import Work, Worker, is_late, regular_work, why_late
 from instances.models import Job, RateBucket
 from tests import postgres
 
@@ -146,12 +146,52 @@ def test_expired_sessions_are_deleted(db):
     assert [session.session_key for session in Session.objects.all()] == ["new"]
 
 
-def test_it_is_late_without_a_worker(db):
+@pytest.fixture
+def listed(monkeypatch):
+    """Regular work that is one job, every 30 seconds."""
+    work = [Work("note", timedelta(seconds=30), f"{__name__}.note", lease=timedelta(minutes=10))]
+    monkeypatch.setattr(jobs, "regular_work", lambda: work)
+
+
+@pytest.mark.usefixtures("db", "listed")
+def test_it_is_late_without_a_worker():
     assert is_late(NOW)
-    worker_of(note).run_due(NOW)
+    assert "no worker has run yet. Start manage.py worker" in why_late(NOW)
+    Worker().run_due(NOW)
+    due = Job.objects.get().due_at
     assert not is_late(NOW)
-    assert not is_late(datetime(2026, 11, 22, 9, 5, tzinfo=UTC))
-    assert is_late(datetime(2026, 11, 22, 9, 5, 1, tzinfo=UTC))
+    assert not is_late(due + timedelta(minutes=5))
+    assert is_late(due + timedelta(minutes=5, seconds=1))
+
+
+@pytest.mark.usefixtures("db", "listed")
+def test_it_says_since_when_it_is_late():
+    Job.objects.create(name="note", due_at=NOW - HOUR)
+    Job.objects.create(name="taken out of the list", due_at=NOW - 400 * HOUR)
+    assert why_late(NOW) == (
+        "Regular work has not been done since 2026-11-22 07:56 UTC. "
+        "Start manage.py worker, or see in its log what stops it."
+    )
+
+
+@pytest.mark.usefixtures("db", "listed")
+def test_a_worker_that_is_busy_is_not_late_until_its_lease_ends():
+    Job.objects.create(name="note", due_at=NOW - HOUR)
+    assert Job.take("note", "somebody", NOW, timedelta(minutes=10))
+    assert not is_late(NOW + timedelta(minutes=9))
+    assert is_late(NOW + timedelta(minutes=10))
+
+
+def test_what_waits_behind_a_long_job_is_not_late(db):
+    Job.objects.create(name="close_hours", due_at=NOW, holder="somebody", lease_until=NOW + HOUR)
+    Job.objects.create(name="refresh_presents", due_at=NOW)
+    assert not is_late(NOW + timedelta(minutes=30))
+
+
+def test_whether_it_is_late_is_one_query(db, django_assert_num_queries):
+    Worker().run_due(NOW)
+    with django_assert_num_queries(1):
+        assert not is_late(NOW)
 
 
 def test_once_does_what_is_due_and_ends(db):

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from dashboard import keys, numbers
-from dashboard.tables import METRIC, Column, InstanceTable
+from dashboard.charts import Series
+from dashboard.tables import Column, InstanceTable
 from instances.models import Instance
 from instances.wire import format_timestamp
 from metrics.flatten import is_number
@@ -19,6 +20,7 @@ from metrics.flatten import is_number
 register = template.Library()
 
 LONGEST_CELL = 40
+NOTHING = mark_safe('<span class="shm-muted">–</span>')
 
 
 @register.filter
@@ -26,6 +28,12 @@ def compact(value: numbers.Number) -> SafeString:
     """A number at a glance, with all of it as its title."""
     short, whole = numbers.compact(value), numbers.exact(value)
     return format_html('<span title="{}">{}</span>', whole, short) if short != whole else format_html("{}", short)
+
+
+@register.filter
+def short(value: numbers.Number) -> str:
+    """A number at a glance, where a title would be too much."""
+    return numbers.compact(value)
 
 
 @register.filter
@@ -67,17 +75,33 @@ def key_label(key: str) -> str:
 
 
 @register.filter
-def cell(instance: Instance, column: Column) -> Any:
-    """What a metric's column shows of an instance: by the value's shape, and a dash for none."""
-    value = instance.metrics.get(column.name.removeprefix(METRIC))
+def metric_cells(instance: Instance, table: InstanceTable) -> SafeString:
+    """The cells of an instance's metrics, a column each. In one piece: a table has a thousand of them."""
+    cells = ((_cell(instance.metrics.get(key)),) for key in table.keys)
+    return format_html_join("", '<td class="shm-number">{}</td>', cells)
+
+
+def _cell(value: Any) -> SafeString | str:
+    """A value by its shape, and a dash for none."""
     if value is None:
-        return format_html('<span class="shm-muted">{}</span>', "–")
+        return NOTHING
     if is_number(value):
         return compact(value)
-    text = str(value).lower() if isinstance(value, bool) else value
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     if len(text) <= LONGEST_CELL:
         return text
     return format_html('<span title="{}">{}…</span>', text[:500], text[: LONGEST_CELL - 1])
+
+
+@register.filter
+def rows(series: Series) -> SafeString:
+    """The rows of the table behind a chart, newest first; in one piece, as there are hundreds."""
+    lines = (
+        (*_machine_and_human(point.at), "–" if point.value is None else numbers.exact(point.value))
+        for point in reversed(series.points)
+    )
+    row = '<tr><td><time datetime="{}">{} UTC</time></td><td class="shm-number">{}</td></tr>'
+    return format_html_join("", row, lines)
 
 
 @register.simple_tag

@@ -21,10 +21,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from tqdm import tqdm
 
-from instances.models import Application, Instance, PublicKey
+from instances.models import Application, Event, Instance, PublicKey
 from instances.slugs import slug_for
+from metrics import retention, taking
 from metrics.flatten import scalars
-from metrics.models import Snapshot
+from metrics.models import Rebuild, Snapshot
 from metrics.simulation.client import Client, RefusedError, becomes_healthy
 from metrics.simulation.fleet import Story
 from metrics.simulation.installation import Fate, Installation
@@ -87,6 +88,7 @@ class Command(BaseCommand):
         self.announce(plans, url, once=once, report_for=report_for, now=now)
         create_applications(fleet, start)
         self.file_past(plans, now)
+        self.count_past(plans, now)
         if not becomes_healthy(url, SERVER_START_SECONDS):
             raise CommandError(
                 f"Nothing answers at {url}/api/v1/healthcheck. Start the server there, or give its address with --url; "
@@ -107,7 +109,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"A demo: {len(plans)} invented installations of {', '.join(names)}; {known} are here already."
         )
-        self.stdout.write(f"1. Files {reports:,} reports of the past in {database_name()}.")
+        self.stdout.write(f"1. Files {reports:,} reports of the past in {database_name()}, and counts them.")
         self.stdout.write(f"2. Has the {up} that are up report to {url}, over HTTP and signed.")
         if end:
             self.stdout.write(f"3. Has each report again every few minutes, {end}.")
@@ -118,6 +120,23 @@ class Command(BaseCommand):
             for plan in plans:
                 file_past_of(plan, now)
                 bar.update(len(plan.times))
+        retention.start_over()  # The worker may have looked at these days while they were empty.
+
+    def count_past(self, plans: list[Plan], now: datetime) -> None:
+        """Takes the censuses of the time that was filed: those that the worker would have taken as it went by."""
+        filed = [plan.times[0] for plan in plans if plan.times]
+        filed += Rebuild.objects.values_list(
+            "start", flat=True
+        )  # What was filed before, if counting it was interrupted.
+        if not filed:
+            return
+        times = {
+            application: taking.rebuild_times(application, min(filed), None, now)
+            for application in Application.objects.filter(slug__in=SLUGS)
+        }
+        with progress_bar("Counting the past", sum(map(len, times.values())), "censuses") as bar:
+            for application, wanted in times.items():
+                taking.rebuild(application, wanted, bar.update)
 
     def report_present(self, fleet: list[Installation], url: str) -> Present:
         """Has each installation that is up report once. Returns what lets them go on."""
@@ -262,6 +281,8 @@ def create(installation: Installation) -> None:
         revoked_at=installation.ended if fate is Fate.REVOKED else None,
         **installation.description(joined),
     )
+    if fate is Fate.REVOKED and installation.ended is not None:
+        Event.objects.create(instance_id=installation.id, at=installation.ended, kind=Event.Kind.REVOKED)
     PublicKey.objects.create(instance_id=installation.id, hex=installation.public_key, created_at=joined)
 
 
@@ -271,7 +292,6 @@ def file_reports(installation: Installation, times: list[datetime]) -> None:
         Snapshot(
             instance_id=installation.id,
             timestamp=at,
-            received_at=at + timedelta(seconds=1),
             app_version=installation.version(at),
             metrics=installation.metrics(at),
         )
@@ -284,7 +304,8 @@ def file_reports(installation: Installation, times: list[datetime]) -> None:
     Instance.objects.filter(older, pk=installation.id).update(
         first_report_at=Coalesce("first_report_at", Value(times[0], DateTimeField())),
         last_report_at=newest.timestamp,
-        last_seen_at=newest.received_at,
+        last_seen_at=newest.timestamp,
+        reported_version=newest.app_version,
         metrics=scalars(newest.metrics),
         **installation.description(newest.timestamp),
     )
