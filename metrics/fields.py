@@ -15,7 +15,7 @@ def _dumps(value: Any) -> str:
 class SentJSONField(models.JSONField):
     """Like JSONField, but PostgreSQL's `json` instead of `jsonb`: smaller, faster to insert, and keys keep their order.
 
-    A snapshot of 15 metrics takes 458 bytes with its index against 595, and is inserted in two thirds of the time
+    A snapshot of 15 metrics takes 458 bytes with its index against 594, and is inserted a little faster
     (docs/architecture.md). What it cannot do is be searched by its content.
     """
 

@@ -27,7 +27,7 @@ class Fleet:
     pending: int
 
 
-# The columns that a state is made of, in its order.
+# The columns that a state is made of, in its order. A replay has no use for the last one, which is the largest.
 _COLUMNS = (
     "id",
     "state",
@@ -99,7 +99,7 @@ def replay(
     # SQLite refuses to a connection that is still reading what another has changed since.
     if not times:
         return
-    rows = [row for row in _rows(application) if only is None or row[0] in only]
+    rows = [row for row in _rows(application, _COLUMNS[:-1]) if only is None or row[0] in only]
     known = {row[0]: row for row in rows}
     standings = _Standings(application, known.keys())
     # Whoever came back so recently that it counts as returned must be seen to have been away before.
@@ -114,8 +114,8 @@ def replay(
         after = moment
 
 
-def _rows(application: Application) -> list[tuple[Any, ...]]:
-    rows = Instance.objects.filter(application=application).values_list(*_COLUMNS, "registered_at", "activated_at")
+def _rows(application: Application, columns: tuple[str, ...] = _COLUMNS) -> list[tuple[Any, ...]]:
+    rows = Instance.objects.filter(application=application).values_list(*columns, "registered_at", "activated_at")
     return list(rows.iterator(chunk_size=2000))
 
 
