@@ -80,7 +80,8 @@ def at(application: Application, moment: datetime) -> Fleet:
     for pk, row in rows.items():
         *_, registered_at, activated_at = row
         state = states[pk]
-        if state.last_report_at or state.revoked or (activated_at and activated_at <= moment):
+        # Not by its last report, which a replay does not know of one that was silent for long.
+        if state.first_report_at or state.revoked or (activated_at and activated_at <= moment):
             proven.append(state)
         elif registered_at <= moment:
             pending += 1

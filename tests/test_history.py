@@ -311,8 +311,8 @@ def test_what_is_stored_while_a_fleet_is_replayed_is_wholly_in_or_out(ledger, mo
     older = instance(ledger, {CLOSING - HOUR: {"users": 1}})
     rows = history._rows
 
-    def rows_then_reports(application):
-        read = rows(application)
+    def rows_then_reports(application, *columns):
+        read = rows(application, *columns)
         for one in (silent, older):
             store(one, CLOSING - HOUR * 2, {"users": 10}, NOW)
         return read
@@ -323,6 +323,19 @@ def test_what_is_stored_while_a_fleet_is_replayed_is_wholly_in_or_out(ledger, mo
 
     # Although the rows that were read before know of no report so old, or of none.
     assert [plain(one) for one in made] == [plain(census_by_hand(ledger, at)) for at in times]
+
+
+def test_one_long_silent_whose_oldest_report_activated_it_late_was_not_pending(ledger):
+    """It came back, and what it had sent before arrived only then: when it was activated says nothing of that time."""
+    old, back = CLOSING - DAY * 90, CLOSING + HOUR
+    made = instance(ledger, {}, state=Instance.State.PENDING, registered_at=old, activated_at=None)
+    store(made, old, {"users": 1}, back)
+    store(made, back, {"users": 2}, back)
+
+    census = taking.census_of(ledger, history.at(ledger, CLOSING), CLOSING)
+
+    assert (census.pending, census.silent, census.registered) == (0, 1, 1)
+    assert plain(census.document()) == plain(census_by_hand(ledger, CLOSING))
 
 
 def test_more_that_have_reported_since_than_are_looked_up_at_once(ledger, monkeypatch):
