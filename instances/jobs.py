@@ -13,17 +13,19 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from instances.models import Job
 from instances.throttling import sweep
+from shm_site.stopping import Interrupted, Stopping
 
 logger = logging.getLogger(__name__)
 
@@ -114,15 +116,19 @@ class Worker:
         self.work = regular_work() if work is None else work
         self.holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
 
-    def run_due(self, now: datetime, is_stopping: Callable[[], bool] = lambda: False) -> list[str]:
+    def run_due(self, now: datetime, stopping: Stopping | None = None) -> list[str]:
         """Runs whatever is due and nobody else has in hand. Returns the names of those that failed.
+
+        Told to stop, it leaves what it is at, which stays due, and starts nothing more.
 
         Raises one of DATABASE_ERRORS while the database is away.
         """
         self._enrol(now)
         failed = []
         for work in self.work:
-            if not is_stopping() and Job.take(work.name, self.holder, now, work.lease) and not self._run(work, now):
+            if stopping or not Job.take(work.name, self.holder, now, work.lease):
+                continue
+            if not self._run(work, now, nullcontext() if stopping is None else stopping.interrupting()):
                 failed.append(work.name)
         return failed
 
@@ -138,10 +144,16 @@ class Worker:
             # Further off than an interval: the interval was shortened, or a clock was wrong.
             Job.objects.filter(name=work.name, due_at__gt=now + work.interval).update(due_at=work.next_due(now))
 
-    def _run(self, work: Work, now: datetime) -> bool:
+    def _run(self, work: Work, now: datetime, interrupting: AbstractContextManager[None]) -> bool:
         started = time.monotonic()
         try:
-            done = work(now)
+            with interrupting:
+                done = work(now)
+        except Interrupted:
+            connection.close()  # It may have been left in the middle of a statement.
+            Job.finish(work.name, self.holder, due_at=now, ran_at=None)
+            logger.info("%s: interrupted; whoever works next goes on with it", work.name)
+            return True
         except Exception as error:  # Whatever goes wrong in one job, the others go on and it is tried again.
             logger.exception("%s failed; it is tried again in a minute at the latest", work.name)
             retry = timezone.now() + min(RETRY_AFTER, work.interval)

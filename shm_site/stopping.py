@@ -3,10 +3,19 @@
 import os
 import select
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Told to stop in the middle of something that may be left at any point.
+
+    A KeyboardInterrupt, because for that psycopg has the server cancel the statement that it is waiting for.
+    """
 
 
 class Stopping:
@@ -18,6 +27,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self.signals = 0
+        self._interrupts = False
 
     def __enter__(self) -> Self:
         self._read, self._write = os.pipe()
@@ -43,6 +53,20 @@ class Stopping:
             select.select([self._read], [], [], seconds)
         return bool(self)
 
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Around what may be left at any point: within, a signal to stop raises Interrupted at once."""
+        self._interrupts = True
+        try:
+            if self:
+                raise Interrupted  # The signal came just before.
+            yield
+        finally:
+            self._interrupts = False
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.signals += 1
         os.write(self._write, b"\0")
+        if self._interrupts:
+            self._interrupts = False  # Once is enough: a second one must not disturb what the first one has set off.
+            raise Interrupted

@@ -11,12 +11,13 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.utils.module_loading import import_string
 
 from instances import jobs
 from instances.jobs import Work, Worker, is_late, regular_work, why_late
 from instances.models import Job, RateBucket
+from shm_site.stopping import Stopping
 from tests import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,8 +123,44 @@ def test_a_job_further_off_than_its_interval_is_brought_back(db):
 
 
 def test_nothing_is_started_after_the_signal_to_stop(db):
-    worker_of(note).run_due(NOW, lambda: True)
+    with Stopping() as stopping:
+        os.kill(os.getpid(), signal.SIGTERM)
+        worker_of(note).run_due(NOW, stopping)
     assert RAN == []
+
+
+def be_told_to_stop(now):
+    with transaction.atomic():
+        RateBucket.objects.create(key="half done", arrival=0)
+        os.kill(os.getpid(), signal.SIGTERM)
+    RAN.append(now)
+
+
+def be_told_to_stop_while_the_database_works(now):
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(60)")
+    RAN.append(now)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "function",
+    [be_told_to_stop, pytest.param(be_told_to_stop_while_the_database_works, marks=pytest.mark.postgres)],
+)
+def test_told_to_stop_in_the_middle_of_a_job_it_leaves_it_for_whoever_is_next(function):
+    began = time.monotonic()
+    with Stopping() as stopping:
+        assert worker_of(function).run_due(NOW, stopping) == []
+        assert stopping
+    assert time.monotonic() - began < 30
+    assert RAN == []
+    assert not RateBucket.objects.exists()
+    job = Job.objects.get()
+    assert (job.holder, job.lease_until, job.last_run_at, job.last_error) == ("", None, None, "")
+
+    worker_of(note).run_due(NOW)
+    assert RAN == [NOW]
 
 
 def test_its_log_says_what_was_done(db, caplog):

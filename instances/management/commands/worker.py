@@ -39,7 +39,7 @@ class Command(BaseCommand):
         """Does what is due. Returns the seconds until there is something to do again."""
         close_old_connections()  # As Django does before a request: one that the server has dropped is opened anew.
         try:
-            worker.run_due(timezone.now(), lambda: bool(stopping))
+            worker.run_due(timezone.now(), stopping)
             return min(LOOK_SECONDS, worker.seconds_until_due(timezone.now()))
         except DATABASE_ERRORS as error:
             logger.error(
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def _once(self, worker: Worker, stopping: Stopping) -> None:
         try:
-            failed = worker.run_due(timezone.now(), lambda: bool(stopping))
+            failed = worker.run_due(timezone.now(), stopping)
         except DATABASE_ERRORS as error:
             raise CommandError(
                 f"The database does not answer, or has not been migrated: {in_words(error)}. "
