@@ -3,11 +3,11 @@ PYTHON := .venv/bin/python
 DATA := $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo worker test lint bench python3 chromium
+.PHONY: help run demo worker test lint bench bench-ingest python3 chromium
 
 help: ## List the targets.
 	@echo "Usage: make TARGET [PORT=8080] [DATABASE_URL=...]; docs/settings.md lists every variable."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The recipes that start the server are one program each (exec), so that a signal for make reaches it.
 
@@ -33,6 +33,9 @@ lint: .venv/.installed-dev ## Style, types, and whether a migration is missing.
 
 bench: .venv/.installed-dev ## Measure how much the server takes.
 	$(PYTHON) -m benchmarks
+
+bench-ingest: .venv/.installed-dev ## The same for the storing of snapshots alone, on the terminal.
+	$(PYTHON) -m benchmarks ingestion
 
 .venv/.installed: requirements.txt | python3
 	@python3 -m venv .venv || { echo "The virtual environment could not be made. On Debian: apt-get install python3-venv" >&2; exit 1; }

@@ -20,5 +20,5 @@ with server() as postgres, tempfile.TemporaryDirectory() as folder:
         "SHM_LOG_LEVEL": "WARNING",
         "DJANGO_SETTINGS_MODULE": "shm_site.settings",
     }
-    measured = subprocess.run([sys.executable, "-m", "benchmarks.measure"], env=environment, check=False)
+    measured = subprocess.run([sys.executable, "-m", "benchmarks.measure", *sys.argv[1:]], env=environment, check=False)
 sys.exit(measured.returncode)

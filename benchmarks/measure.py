@@ -5,6 +5,7 @@ With QUICK=1 the fleets are small and nothing is written: it shows that everythi
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -18,16 +19,19 @@ from tqdm import tqdm
 
 django.setup()
 
-from benchmarks.ingesting import ingest
+from benchmarks.ingesting import Ingested, floor, ingest, sign
 from benchmarks.reporting import Table
 from benchmarks.seeding import Seeded, file_censuses, seed
 from benchmarks.serving import Maintainer, pages_of, running_server, running_worker
 from metrics import taking
 from metrics.models import Snapshot
 
+# `make bench-ingest` measures this part and prints it; `make bench` measures and writes everything.
+INGESTION_ALONE = sys.argv[1:] == ["ingestion"]
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 
 LOOKS = 3 if QUICK else 15
+ROUNDS = 5
 
 # Run in a process of its own, so that its memory is that of a census and of nothing else.
 CENSUS = """
@@ -49,6 +53,9 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     table = Table()
+    if INGESTION_ALONE:
+        ingestion(table)
+        return
     history(table, *((60, 3) if QUICK else (1000, 30)))
     large(table, "Ten thousand", 80 if QUICK else 10_000, 2 if QUICK else 30, page_ms=150, sort_ms=150, census_s=1)
     large(table, "Hundred thousand", 120 if QUICK else 100_000, 0, page_ms=300, sort_ms=1000, census_s=10)
@@ -65,8 +72,8 @@ def history(table: Table, instances: int, days: int) -> None:
     table.at_most("disk a snapshot, indexes included", size_of(Snapshot) / stored, 480, "bytes")
     for seeded in (short, long):
         rebuild(table, seeded)
-    with running_server() as port:
-        maintainer = Maintainer(port)
+    with running_server() as server:
+        maintainer = Maintainer(server.port)
         pages = pages_of(short.application.slug, short.ids[0]).items()
         for (page, path), other in zip(pages, pages_of(long.application.slug, long.ids[0]).values(), strict=True):
             # In turns, because the machine is not equally busy all the time.
@@ -104,8 +111,8 @@ def large(table: Table, name: str, instances: int, days: int, page_ms: float, so
     table.at_most("a census", seconds, census_s, "s", digits=2)
     table.at_most("memory of the process that takes it", megabytes, 400, "MB")
     file_censuses(seeded, days=365)
-    with running_worker(), running_server() as port:
-        maintainer = Maintainer(port)
+    with running_worker(), running_server() as server:
+        maintainer = Maintainer(server.port)
         everybody = f'<h2>Instances <span class="shm-muted">{instances}</span></h2>'
         assert maintainer.sees(seeded.application.get_absolute_url(), everybody)
         for page, path in pages_of(seeded.application.slug, seeded.ids[0]).items():
@@ -128,15 +135,35 @@ def clear() -> None:
 
 
 def ingestion(table: Table) -> None:
+    """In turns with the floor, because the machine is not equally busy all the time."""
     seeded = seed("Ingestion", 30 if QUICK else 300, 0)
     table.section(f"Ingestion: {len(seeded.ids)} instances, signed snapshots of 15 metrics, limits off")
-    for connections in (16, 64):
-        with running_server() as port:
-            rate, seconds = ingest(port, seeded, 300 if QUICK else 4000, connections)
-        p50, p95, p99 = (seconds[int(len(seconds) * share)] * 1000 for share in (0.5, 0.95, 0.99))
-        table.add(
-            f"{connections} connections", f"{rate:,.0f} snapshots/s; {p50:.0f}, {p95:.0f}, {p99:.0f} ms (p50, p95, p99)"
-        )
+    with running_server() as server:
+        ingest(server.port, sign(seeded, 300), 16, server.process, database_process())  # Warms up.
+        floors: list[float] = []
+        runs: dict[int, list[Ingested]] = {16: [], 64: []}
+        for _ in range(1 if QUICK else ROUNDS):
+            floors.append(floor(os.environ["DATABASE_URL"], sign(seeded, 100 if QUICK else 1500)))
+            for connections, ingested in runs.items():
+                signed = sign(seeded, 300 if QUICK else 4000)
+                ingested.append(ingest(server.port, signed, connections, server.process, database_process()))
+    least = statistics.median(floors)
+    table.add("the floor: one process, nothing around it", f"{least:,.0f} snapshots/s")
+    for connections, ingested in runs.items():
+        run = sorted(ingested, key=lambda one: one.rate)[len(ingested) // 2]
+        ratio = statistics.median(one.rate / bottom for one, bottom in zip(ingested, floors, strict=True))
+        times = ", ".join(f"{run.percentile(share):.0f}" for share in (0.5, 0.95, 0.99))
+        cpu = [seconds / (300 if QUICK else 4000) * 1000 for seconds in (run.server_cpu, run.database_cpu)]
+        name = f"{connections} connections"
+        table.add(name, f"{run.rate:,.0f} snapshots/s; {times} ms (p50, p95, p99)")
+        table.add(f"{name}, CPU for 1,000 snapshots", f"{cpu[0]:.2f} s server, {cpu[1]:.2f} s database")
+        table.at_least(f"{name}, ratio to the floor", ratio, 1)
+
+
+def database_process() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int")
+        return int(cursor.fetchone()[0])
 
 
 if __name__ == "__main__":

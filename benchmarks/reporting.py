@@ -32,6 +32,9 @@ class Table:
         figure = f"{value:,.{digits}f} {unit}" + (f", {note}" if note else "")
         self.add(what, figure, f"≤ {limit:,g} {unit}", value <= limit)
 
+    def at_least(self, what: str, value: float, limit: float) -> None:
+        self.add(what, f"{value:.2f}", f"≥ {limit:g}", value >= limit)
+
     def page(self, what: str, look: Look, limit_ms: float) -> None:
         note = f"{look.size / 1024:.0f} KiB"
         if look.chart_size:

@@ -24,8 +24,14 @@ WARM_UPS = 3
 CHART_DATA = re.compile(rb'<script id="chart-data" type="application/json">(.*?)</script>', re.DOTALL)
 
 
+@dataclass(frozen=True)
+class Server:
+    port: int
+    process: int
+
+
 @contextmanager
-def running_server() -> Iterator[int]:
+def running_server() -> Iterator[Server]:
     """The command of the Dockerfile on a free port of 127.0.0.1."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "python:shm_site.gunicorn", "shm_site.wsgi"]
@@ -43,7 +49,7 @@ def running_server() -> Iterator[int]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         process.wait()

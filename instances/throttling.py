@@ -18,15 +18,16 @@ from instances.rates import Rate, Verdict, verdict
 SALT_LIFETIME_SECONDS = 24 * 3600
 
 # One statement, so that requests at the same moment cannot both take the last place. It changes nothing, and so
-# returns nothing, when the request may not pass.
-_TAKE = """
-    INSERT INTO instances_ratebucket AS bucket (key, arrival) VALUES (%(key)s, %(now)s + %(interval)s)
+# returns nothing, when the request may not pass. `source` gives the rows.
+TAKE = """
+    INSERT INTO instances_ratebucket AS bucket (key, arrival) {source}
     ON CONFLICT (key) DO UPDATE
     SET arrival = CASE WHEN bucket.arrival > %(now)s THEN bucket.arrival ELSE %(now)s END + %(interval)s
     WHERE CASE WHEN bucket.arrival > %(now)s THEN bucket.arrival ELSE %(now)s END + %(interval)s
         <= %(now)s + %(tolerance)s + 1e-6
-    RETURNING arrival
+    RETURNING key, arrival
 """
+_TAKE_ONE = TAKE.format(source="VALUES (%(key)s, %(now)s + %(interval)s)")
 
 
 def take(rate: Rate, key: str, now: float) -> Verdict:
@@ -38,10 +39,13 @@ def take(rate: Rate, key: str, now: float) -> Verdict:
         "tolerance": rate.tolerance,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, parameters)
+        cursor.execute(_TAKE_ONE, parameters)
         row = cursor.fetchone()
-    if row is not None:
-        return verdict(rate, row[0], now, allowed=True)
+    return verdict(rate, row[1], now, allowed=True) if row else refused(rate, key, now)
+
+
+def refused(rate: Rate, key: str, now: float) -> Verdict:
+    """What to tell whoever the bucket has no place for."""
     arrival = RateBucket.objects.values_list("arrival", flat=True).filter(key=key).first()
     return verdict(rate, arrival if arrival is not None else now + rate.tolerance, now, allowed=False)
 
@@ -107,4 +111,4 @@ class PerInstance(RateThrottle):
     scope = "snapshot"
 
     def client(self, request: Request) -> str:
-        return str(signer(request).pk)
+        return str(signer(request).instance_id)

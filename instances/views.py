@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from instances.authentication import SignatureAuthentication, signer
+from instances.authentication import SignatureAuthentication, signing_instance
 from instances.exceptions import Revoked
 from instances.jobs import DATABASE_ERRORS, in_words, why_late
 from instances.models import Instance
@@ -70,7 +70,7 @@ class ActivateView(WireView):
 
     def post(self, request: Request) -> Response:
         parse_body(request.body)  # Any JSON will do, but it has to be JSON.
-        instance = signer(request)
+        instance = signing_instance(request)
         if instance.activate() == Instance.State.REVOKED:
             raise Revoked  # At this very moment, after the signature was checked.
         return Response({"status": "active", "message": "Instance activated successfully"})

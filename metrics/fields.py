@@ -8,7 +8,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.types.json import Json
 
 
-def _dumps(value: Any) -> str:
+def dumps(value: Any) -> str:
+    """The value as JSON, in as few characters as can be."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -23,7 +24,7 @@ class SentJSONField(models.JSONField):
         return "json" if connection.vendor == "postgresql" else super().db_type(connection)
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
-        return Json(value, dumps=_dumps) if connection.vendor == "postgresql" else _dumps(value)
+        return Json(value, dumps=dumps) if connection.vendor == "postgresql" else dumps(value)
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         # psycopg has parsed `json` already; Django teaches it to leave `jsonb` alone.

@@ -1,14 +1,11 @@
-"""From a signed snapshot to its rows: one insert and one update, in one transaction."""
+"""From signed snapshots to their rows, in one transaction: whatever the instance's state and however many there are."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
-from django.db.models.fields import DateTimeField
-from django.db.models.fields.json import JSONField
-from django.db.models.functions import Coalesce
 
 from instances.exceptions import Revoked
 from instances.models import Instance
@@ -21,38 +18,64 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
 
 
-def store(instance: Instance, timestamp: datetime, metrics: dict[str, Any], now: datetime) -> Outcome:
-    """Files the snapshot and, if it is the instance's newest, makes it its latest. Safe to be called twice at once.
+class Sent(NamedTuple):
+    """One snapshot as it was sent: its time in UTC by the instance's clock, and its metrics."""
 
-    Raises Revoked when the instance was revoked, or erased, after its signature was checked.
+    timestamp: datetime
+    metrics: dict[str, Any]
+
+
+def store(instance: Instance, snapshots: Sequence[Sent], now: datetime) -> list[Outcome]:
+    """Files the snapshots and, if one is the instance's newest, makes it its latest. What became of each, in order.
+
+    Of several with one timestamp the first is stored. Safe to be called twice at once. Raises Revoked when the instance
+    was revoked, or erased, after its signature was checked.
     """
-    snapshot = Snapshot(instance=instance, timestamp=timestamp, app_version=instance.app_version, metrics=metrics)
+    first_of = {sent.timestamp: sent for sent in reversed(snapshots)}
     with transaction.atomic():
-        if not Snapshot.objects.add(snapshot):
-            return Outcome.DUPLICATE
-        newest = Q(last_report_at=None) | Q(last_report_at__lt=timestamp)
-        oldest = Q(first_report_at=None) | Q(first_report_at__gt=timestamp)
-        at = Value(timestamp, DateTimeField())
-        back = newest & Q(last_report_at__lt=instance.application.active_since(timestamp))
-        # Decided in the database, where a second report of this moment is seen, not from the row read before.
-        updated = (
-            Instance.objects.filter(pk=instance.pk)
-            .exclude(state=Instance.State.REVOKED)
-            .update(
-                state=Instance.State.ACTIVE,
-                activated_at=Coalesce("activated_at", Value(now, DateTimeField())),
-                last_seen_at=now,
-                first_report_at=Case(When(oldest, then=at), default=F("first_report_at")),
-                last_report_at=Case(When(newest, then=at), default=F("last_report_at")),
-                returned_at=Case(When(back, then=at), default=F("returned_at")),
-                reported_version=Case(When(newest, then=Value(instance.app_version)), default=F("reported_version")),
-                metrics=Case(
-                    When(newest, then=Value(scalars(metrics), JSONField())),
-                    default=F("metrics"),
-                    output_field=JSONField(),
-                ),
-            )
-        )
-        if not updated:
+        # Locked, so that nobody else files or decides anything about it meanwhile.
+        rows = Instance.objects.select_related("application").select_for_update(of=("self",), no_key=True)
+        locked = rows.filter(pk=instance.pk).first()
+        if locked is None or locked.state == Instance.State.REVOKED:
             raise Revoked
-    return Outcome.STORED
+        known = Snapshot.objects.timestamps_of(locked, list(first_of))
+        new = [sent for timestamp, sent in sorted(first_of.items()) if timestamp not in known]
+        if new:
+            version = locked.app_version
+            Snapshot.objects.bulk_create(
+                [Snapshot(instance=locked, app_version=version, **sent._asdict()) for sent in new]
+            )
+            _take_in(locked, new, now)
+    stored = {sent.timestamp for sent in new}
+    return [
+        Outcome.STORED if sent.timestamp in stored and sent is first_of[sent.timestamp] else Outcome.DUPLICATE
+        for sent in snapshots
+    ]
+
+
+def _take_in(instance: Instance, new: list[Sent], now: datetime) -> None:
+    """Brings the locked instance's row up to date with its new snapshots, which are in the order of their times."""
+    if instance.state == Instance.State.PENDING:
+        instance.state, instance.activated_at = Instance.State.ACTIVE, now
+    instance.last_seen_at = now
+    instance.first_report_at = min(new[0].timestamp, instance.first_report_at or new[0].timestamp)
+    for timestamp, metrics in new:
+        last = instance.last_report_at
+        if last is not None and timestamp < last:
+            continue
+        if last is not None and last < instance.application.active_since(timestamp):
+            instance.returned_at = timestamp
+        instance.last_report_at, instance.reported_version = timestamp, instance.app_version
+        instance.metrics = scalars(metrics)
+    instance.save(
+        update_fields=[
+            "state",
+            "activated_at",
+            "last_seen_at",
+            "first_report_at",
+            "last_report_at",
+            "returned_at",
+            "reported_version",
+            "metrics",
+        ]
+    )

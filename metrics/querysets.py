@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from django.db import connections, models
+from django.db import models
 from django.db.models.functions import ExtractHour
 
 from metrics.figures import Figures
@@ -32,19 +32,9 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
         ordered = rows.order_by("timestamp").values_list("instance", "timestamp", "app_version", "metrics")
         return ordered.iterator(chunk_size=2000)
 
-    def add(self, snapshot: Snapshot) -> bool:
-        """Inserts the snapshot, unless there is one of the same instance and timestamp. Returns whether it did."""
-        connection = connections[self.db]
-        fields = self.model._meta.local_concrete_fields
-        columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-        values = [field.get_db_prep_save(getattr(snapshot, field.attname), connection) for field in fields]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {connection.ops.quote_name(self.model._meta.db_table)} ({columns}) "  # noqa: S608
-                f"VALUES ({', '.join(['%s'] * len(values))}) ON CONFLICT DO NOTHING",
-                values,
-            )
-            return bool(cursor.rowcount == 1)
+    def timestamps_of(self, instance: Instance, among: list[datetime]) -> set[datetime]:
+        """Those of the timestamps at which the instance has a snapshot."""
+        return set(self.filter(instance=instance, timestamp__in=among).values_list("timestamp", flat=True))
 
 
 class MetricFigures(models.Func):

@@ -4,17 +4,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from instances.authentication import signer
+from instances.authentication import signer, signing_instance
 from instances.exceptions import InstanceMismatch, InvalidBody, TimestampOutOfRange
 from instances.models import Instance
+from instances.rates import Verdict
 from instances.throttling import PerInstance
 from instances.views import WireView
 from instances.wire import Malformed, format_timestamp, parse_timestamp, parse_uuid
-from metrics.ingestion import Outcome, store
+from metrics.fields import dumps
+from metrics.filing import Report, file
+from metrics.flatten import scalars
+from metrics.ingestion import Outcome, Sent, store
 
 ANSWERS = {
     Outcome.STORED: {"status": "ok", "message": "Snapshot received"},
@@ -25,26 +31,55 @@ ANSWERS = {
 class SnapshotView(WireView):
     throttle_classes = [PerInstance]
 
+    def check_throttles(self, request: Request) -> None:
+        """Not yet: the statement that files a snapshot counts it, too."""
+
     def post(self, request: Request) -> Response:
-        instance = signer(request)
-        body: Any = request.data
         now = timezone.now()
-        check_instance(instance, body)
-        timestamp, metrics = parse_snapshot(body)
-        check_clock(instance, timestamp, now)
-        return Response(ANSWERS[store(instance, timestamp, metrics, now)], status=202)
+        try:
+            body: Any = request.data
+            check_instance(request, body)
+            sent = parse_snapshot(body)
+            check_clock(sent.timestamp, now)
+        except APIException as error:
+            instance = self.admit(request)
+            if isinstance(error, TimestampOutOfRange):
+                instance.mark_wrong_clock()
+            raise
+        return Response(ANSWERS[self.file(request, sent, now)], status=202)
+
+    def file(self, request: Request, sent: Sent, now: datetime) -> Outcome:
+        if connection.vendor != "postgresql":
+            return store(self.admit(request), [sent], now)[0]
+        receipt = file(Report(signer(request), sent.timestamp, dumps(sent.metrics), dumps(scalars(sent.metrics))))
+        if receipt.limit is not None:
+            self.hold_to(receipt.limit, request)
+        if receipt.is_new is None:
+            return store(signing_instance(request), [sent], now)[0]
+        return Outcome.STORED if receipt.is_new else Outcome.DUPLICATE
+
+    def admit(self, request: Request) -> Instance:
+        """Counts the request, and gives the instance that signed it. Raises what speaks against either."""
+        instance = signing_instance(request)
+        super().check_throttles(request)
+        return instance
+
+    def hold_to(self, limit: Verdict, request: Request) -> None:
+        self.rate_verdict = limit
+        if not limit.allowed:
+            self.throttled(request, limit.retry_after)
 
 
-def check_instance(instance: Instance, body: Any) -> None:
+def check_instance(request: Request, body: Any) -> None:
     """A body names the instance that signed it; one that names another is not stored under either."""
     claimed = body.get("instance_id") if isinstance(body, dict) else None
     if claimed is None:
         raise InvalidBody("Send a JSON object with instance_id, timestamp and metrics.", "invalid_snapshot")
-    if parse_uuid(claimed) != instance.pk:
+    if parse_uuid(claimed) != signer(request).instance_id:
         raise InstanceMismatch
 
 
-def parse_snapshot(body: dict[str, Any]) -> tuple[datetime, dict[str, Any]]:
+def parse_snapshot(body: dict[str, Any]) -> Sent:
     """The snapshot's time in UTC and its metrics, an empty object for null (which the Go SDK sends for none)."""
     try:
         timestamp = parse_timestamp(body.get("timestamp"))
@@ -55,15 +90,14 @@ def parse_snapshot(body: dict[str, Any]) -> tuple[datetime, dict[str, Any]]:
         metrics = {}
     if not isinstance(metrics, dict):
         raise InvalidBody('metrics is no JSON object. Send one, such as {"users_count": 42}.', "invalid_metrics")
-    return timestamp, metrics
+    return Sent(timestamp, metrics)
 
 
-def check_clock(instance: Instance, timestamp: datetime, now: datetime) -> None:
-    """Refuses what is too far ahead or too old, and marks the instance's clock as wrong for its maintainers to see."""
+def check_clock(timestamp: datetime, now: datetime) -> None:
+    """Refuses what is too far ahead or too old."""
     ahead, behind = timestamp - now, now - timestamp
     if ahead <= settings.CLOCK_TOLERANCE and behind <= settings.ACCEPTANCE_WINDOW:
         return
-    instance.mark_wrong_clock()
     allowed = (
         "5 minutes ahead of" if ahead > settings.CLOCK_TOLERANCE else f"{_span(settings.ACCEPTANCE_WINDOW)} behind"
     )

@@ -111,8 +111,11 @@ else:
     # Connections are kept: opening one costs more than storing a snapshot.
     DATABASES["default"]["CONN_MAX_AGE"] = env.integer("SHM_DB_CONN_MAX_AGE", 600)
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
-    # A transaction-pooling PgBouncer hands each transaction another connection, and a cursor must not outlive it.
+    # A transaction-pooling PgBouncer hands each transaction another connection, which a cursor must not outlive, and
+    # which knows nothing of a prepared statement.
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.boolean("SHM_DB_PGBOUNCER", False)
+    if not DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"]:
+        DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from instances.models import Application, Instance, PublicKey
-from metrics.ingestion import store
+from metrics import ingestion
 
 
 def instance(application: Application, reports: Mapping[datetime, dict[str, Any]], **fields: Any) -> Instance:
@@ -26,3 +26,8 @@ def instance(application: Application, reports: Mapping[datetime, dict[str, Any]
         store(made, timestamp, metrics, timestamp)
     made.refresh_from_db()
     return made
+
+
+def store(reporting: Instance, timestamp: datetime, metrics: dict[str, Any], now: datetime) -> None:
+    """Files one snapshot as if it arrived `now`."""
+    ingestion.store(reporting, [ingestion.Sent(timestamp, metrics)], now)

@@ -12,8 +12,7 @@ from instances.jobs import regular_work
 from instances.models import Application, Event, Instance
 from metrics import exclusion
 from metrics.exclusion import apply_rules
-from metrics.ingestion import store
-from tests.fleet import instance
+from tests.fleet import instance, store
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 250_000, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

@@ -26,11 +26,10 @@ from dashboard.charts import (
 )
 from instances.models import Application, Instance
 from metrics import history, taking
-from metrics.ingestion import store
 from metrics.models import ClosedCensus, Snapshot
 from metrics.periods import DAY, HOUR, PERIODS
 from tests.brute_force import census_by_hand, plain
-from tests.fleet import instance
+from tests.fleet import instance, store
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSING = NOW.replace(minute=0)

@@ -189,7 +189,7 @@ User.objects.create_superuser("ada", "", "x").groups.add(Group.objects.create(na
 instance = Instance.objects.create(application=Application.named("Ledger"), metrics={"users": 1})
 PublicKey.objects.create(instance=instance, hex="a" * 64)
 metrics = {"z": 12345678901234567890123, "a": None}
-Snapshot.objects.add(Snapshot(instance=instance, timestamp=timezone.now(), metrics=metrics))
+Snapshot.objects.create(instance=instance, timestamp=timezone.now(), metrics=metrics)
 """
 READ = """
 from django.contrib.auth.models import User

@@ -20,6 +20,7 @@ PURE = [
     "metrics/flatten.py",
     "metrics/keys.py",
     "metrics/periods.py",
+    "metrics/together.py",
     "dashboard/numbers.py",
     "dashboard/svg.py",
 ]

@@ -17,7 +17,6 @@ from hypothesis.extra.django import TestCase
 
 from instances.models import Application, Instance
 from metrics import history, taking
-from metrics.ingestion import store
 from metrics.models import ClosedCensus, PresentCensus, Rebuild, Snapshot
 from metrics.periods import DAY, HOUR, PERIODS, hour, midnight
 from metrics.taking import (
@@ -36,7 +35,7 @@ from metrics.taking import (
     refresh_presents,
 )
 from tests.brute_force import census_by_hand, plain
-from tests.fleet import instance
+from tests.fleet import instance, store
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSING = NOW.replace(minute=0)
