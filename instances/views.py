@@ -38,12 +38,13 @@ class WireView(APIView):
     content_negotiation_class = AlwaysJSON
     metadata_class = None
     http_method_names = ["get", "head", "post"]
+    max_body_bytes = settings.MAX_BODY_BYTES
     rate_verdict: Verdict | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method not in self.allowed_methods:
             self.http_method_not_allowed(request)  # Before it is asked for a signature that would not help it.
-        read_body(request._request, settings.MAX_BODY_BYTES)
+        read_body(request._request, self.max_body_bytes)
         super().initial(request, *args, **kwargs)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:

@@ -59,14 +59,16 @@ def _take_in(instance: Instance, new: list[Sent], now: datetime) -> None:
         instance.state, instance.activated_at = Instance.State.ACTIVE, now
     instance.last_seen_at = now
     instance.first_report_at = min(new[0].timestamp, instance.first_report_at or new[0].timestamp)
-    for timestamp, metrics in new:
+    latest = None
+    for sent in new:
         last = instance.last_report_at
-        if last is not None and timestamp < last:
+        if last is not None and sent.timestamp < last:
             continue
-        if last is not None and last < instance.application.active_since(timestamp):
-            instance.returned_at = timestamp
-        instance.last_report_at, instance.reported_version = timestamp, instance.app_version
-        instance.metrics = scalars(metrics)
+        if last is not None and last < instance.application.active_since(sent.timestamp):
+            instance.returned_at = sent.timestamp
+        instance.last_report_at, latest = sent.timestamp, sent
+    if latest is not None:
+        instance.reported_version, instance.metrics = instance.app_version, scalars(latest.metrics)
     instance.save(
         update_fields=[
             "state",

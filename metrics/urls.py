@@ -2,4 +2,7 @@ from django.urls import path
 
 from metrics import views
 
-urlpatterns = [path("snapshot", views.SnapshotView.as_view(), name="snapshot")]
+urlpatterns = [
+    path("snapshot", views.SnapshotView.as_view(), name="snapshot"),
+    path("snapshots", views.SnapshotsView.as_view(), name="snapshots"),
+]

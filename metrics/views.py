@@ -1,5 +1,6 @@
-"""POST /v1/snapshot."""
+"""POST /v1/snapshot and /v1/snapshots."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,19 +29,28 @@ ANSWERS = {
 }
 
 
-class SnapshotView(WireView):
+class ReportView(WireView):
+    """Takes snapshots. The limit is counted together with what they change, or where nothing is to be changed."""
+
     throttle_classes = [PerInstance]
 
     def check_throttles(self, request: Request) -> None:
-        """Not yet: the statement that files a snapshot counts it, too."""
+        """Not yet: see admit."""
 
+    def admit(self, request: Request) -> Instance:
+        """Counts the request, and gives the instance that signed it. Raises what speaks against either."""
+        instance = signing_instance(request)
+        super().check_throttles(request)
+        return instance
+
+
+class SnapshotView(ReportView):
     def post(self, request: Request) -> Response:
         now = timezone.now()
         try:
             body: Any = request.data
             check_instance(request, body)
-            sent = parse_snapshot(body)
-            check_clock(sent.timestamp, now)
+            sent = parse_snapshot(body, now)
         except APIException as error:
             instance = self.admit(request)
             if isinstance(error, TimestampOutOfRange):
@@ -58,16 +68,59 @@ class SnapshotView(WireView):
             return store(signing_instance(request), [sent], now)[0]
         return Outcome.STORED if receipt.is_new else Outcome.DUPLICATE
 
-    def admit(self, request: Request) -> Instance:
-        """Counts the request, and gives the instance that signed it. Raises what speaks against either."""
-        instance = signing_instance(request)
-        super().check_throttles(request)
-        return instance
-
     def hold_to(self, limit: Verdict, request: Request) -> None:
         self.rate_verdict = limit
         if not limit.allowed:
             self.throttled(request, limit.retry_after)
+
+
+class SnapshotsView(ReportView):
+    """Several of one instance, for clients that were offline. One that is refused does not keep the others out."""
+
+    max_body_bytes = settings.MAX_BATCH_BODY_BYTES
+
+    def post(self, request: Request) -> Response:
+        now = timezone.now()
+        instance = self.admit(request)
+        body: Any = request.data
+        check_instance(request, body)
+        accepted, refused = _parse_each(_snapshots_in(body), now)
+        if any(isinstance(error, TimestampOutOfRange) for error in refused.values()):
+            instance.mark_wrong_clock()
+        outcomes = Counter(store(instance, accepted, now))
+        return Response(
+            {
+                "accepted": outcomes[Outcome.STORED],
+                "duplicates": outcomes[Outcome.DUPLICATE],
+                "rejected": [
+                    {"index": index, "code": error.get_codes(), "detail": str(error.detail)}
+                    for index, error in refused.items()
+                ],
+            },
+            status=202,
+        )
+
+
+def _snapshots_in(body: dict[str, Any]) -> list[Any]:
+    snapshots = body.get("snapshots")
+    if not isinstance(snapshots, list):
+        raise InvalidBody("snapshots is no list. Send one of objects with timestamp and metrics.", "invalid_snapshots")
+    if len(snapshots) > settings.MAX_BATCH:
+        raise InvalidBody(
+            f"There are {len(snapshots)} snapshots. Send at most {settings.MAX_BATCH} at once.", "too_many_snapshots"
+        )
+    return snapshots
+
+
+def _parse_each(snapshots: list[Any], now: datetime) -> tuple[list[Sent], dict[int, APIException]]:
+    """Those that can be stored, and why the others cannot, by their places in the list."""
+    accepted, refused = [], {}
+    for index, snapshot in enumerate(snapshots):
+        try:
+            accepted.append(parse_snapshot(snapshot, now))
+        except APIException as error:
+            refused[index] = error
+    return accepted, refused
 
 
 def check_instance(request: Request, body: Any) -> None:
@@ -79,8 +132,10 @@ def check_instance(request: Request, body: Any) -> None:
         raise InstanceMismatch
 
 
-def parse_snapshot(body: dict[str, Any]) -> Sent:
+def parse_snapshot(body: Any, now: datetime) -> Sent:
     """The snapshot's time in UTC and its metrics, an empty object for null (which the Go SDK sends for none)."""
+    if not isinstance(body, dict):
+        raise InvalidBody("This is no snapshot. Send a JSON object with timestamp and metrics.", "invalid_snapshot")
     try:
         timestamp = parse_timestamp(body.get("timestamp"))
     except Malformed as error:
@@ -90,6 +145,7 @@ def parse_snapshot(body: dict[str, Any]) -> Sent:
         metrics = {}
     if not isinstance(metrics, dict):
         raise InvalidBody('metrics is no JSON object. Send one, such as {"users_count": 42}.', "invalid_metrics")
+    check_clock(timestamp, now)
     return Sent(timestamp, metrics)
 
 

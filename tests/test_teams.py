@@ -88,6 +88,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "^/*v1/register": ("/v1/register", NO_GET),
     "^/*v1/activate": ("/v1/activate", NO_GET),
     "^/*v1/snapshot": ("/v1/snapshot", NO_GET),
+    "^/*v1/snapshots": ("/v1/snapshots", NO_GET),
     "^/*api/v1/healthcheck$": ("/api/v1/healthcheck", PUBLIC),
     "readyz": ("/readyz", PUBLIC),
     "^/*(?:v1|api)/": ("/v1/nothing-here", NOWHERE),
