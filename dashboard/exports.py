@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 
+from dashboard.history import HistoryTable
 from dashboard.tables import InstanceTable
 from instances.models import Instance
 from instances.wire import format_timestamp
@@ -42,8 +43,25 @@ def instances(table: InstanceTable) -> StreamingHttpResponse:
         for instance in table.rows().iterator(chunk_size=500):
             yield writer.writerow([cell(value) for value in _values(instance, table)])
 
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{table.application.slug}-instances.csv"'
+    return _file(lines(), f"{table.application.slug}-instances.csv")
+
+
+def history(table: HistoryTable) -> StreamingHttpResponse:
+    """All lines that the table's filters let through, newest first."""
+
+    def lines() -> Iterator[str]:
+        writer = csv.writer(_Line())
+        yield writer.writerow(["time", "instance", "kind", "detail"])
+        for event in table.rows().iterator(chunk_size=500):
+            values = (format_timestamp(event.at), str(event.instance_id or ""), event.kind, event.detail)
+            yield writer.writerow([cell(value) for value in values])
+
+    return _file(lines(), f"{table.application.slug}-history.csv")
+
+
+def _file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from dashboard import keys
 from dashboard.charts import Series, instance_history
+from dashboard.history import newest_of
 from instances.models import Instance
 from metrics.flatten import flatten, is_number
 from metrics.models import MetricSetting, Snapshot
@@ -50,6 +51,7 @@ class InstancePage:
         self.periods = list(PERIODS.values())
         self.latest = Snapshot.objects.newest_of(instance)
         self.keys = list(instance.keys.all())
+        self.events, self.has_older_events = newest_of(instance)
         self.overrides = MetricSetting.objects.overrides(instance.application)
         self.values = flatten(self.latest.metrics) if self.latest else {}
         # Business metrics first: the first of them is what the chart shows unasked.

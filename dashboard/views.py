@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from dashboard import exports, overview
 from dashboard.applications import ApplicationPage
+from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
 from dashboard.tables import InstanceTable
 from instances.jobs import why_late
@@ -45,6 +46,18 @@ def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     now = timezone.now()
     columns = MetricSetting.objects.overrides(application).ordered(taking.present(application, now).keys)
     return exports.instances(InstanceTable(application, columns, request.GET, now))
+
+
+def history_page(request: HttpRequest, slug: str) -> HttpResponse:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    table = HistoryTable(application, request.GET)
+    title = f"History of {application.name}"
+    return render(request, "history", title, table=table, rows=table.page(), application=application)
+
+
+def history_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    return exports.history(HistoryTable(application, request.GET))
 
 
 def instance_page(request: HttpRequest, pk: UUID) -> HttpResponse:

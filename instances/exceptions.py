@@ -66,8 +66,9 @@ class TimestampOutOfRange(exceptions.APIException):
     status_code = 400
     default_code = "timestamp_out_of_range"
 
-    def __init__(self, detail: str, now: datetime) -> None:
+    def __init__(self, detail: str, timestamp: datetime, now: datetime) -> None:
         super().__init__(detail)
+        self.timestamp = timestamp
         self.extra = {"server_time": format_timestamp(now)}
 
 

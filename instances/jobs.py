@@ -23,7 +23,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from instances.models import Job
+from instances.models import Event, Job
 from instances.throttling import sweep
 from shm_site.stopping import Interrupted, Stopping
 
@@ -64,6 +64,7 @@ def regular_work() -> list[Work]:
     return [
         Work("sweep_rates", settings.RATELIMIT_CLEANUP_INTERVAL, "instances.jobs.sweep_rates"),
         Work("clear_sessions", timedelta(days=1), "instances.jobs.clear_sessions"),
+        Work("forget_events", timedelta(days=1), "instances.jobs.forget_events"),
         Work("refresh_presents", timedelta(seconds=30), "metrics.taking.refresh_presents"),
         Work("apply_rules", timedelta(hours=1), "metrics.exclusion.apply_rules"),
         Work("close_hours", timedelta(hours=1), "metrics.taking.close_hours"),
@@ -80,6 +81,11 @@ def sweep_rates(now: datetime) -> str | None:
 def clear_sessions(now: datetime) -> str | None:
     count = Session.objects.filter(expire_date__lt=now).delete()[0]
     return f"{count} expired sessions are deleted" if count else None
+
+
+def forget_events(now: datetime) -> str | None:
+    count = Event.objects.passed(now - settings.KEEP_DAILY).delete()[0]
+    return f"{count} lines of history that have had their time are forgotten" if count else None
 
 
 def why_late(now: datetime) -> str | None:

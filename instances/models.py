@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -12,11 +12,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from instances.querysets import ApplicationQuerySet, EventQuerySet, InstanceQuerySet, PublicKeyQuerySet
 from instances.slugs import MAX_LENGTH, slug_for
 
 ESTABLISHED_AFTER = timedelta(hours=24)
+BY_ITSELF = "by itself"
 
 
 class Application(models.Model):
@@ -199,16 +201,35 @@ class Instance(models.Model):
             instance = Instance.objects.select_for_update().filter(pk=self.pk).first()
             if instance is None or instance.state == self.State.REVOKED:
                 return self.State.REVOKED
-            if claims := instance.claims:
-                instance.application = Application.named(claims["app_name"])
-                for name in self.DESCRIPTION:
-                    setattr(instance, name, claims[name])
-                instance.claims = None
-            if instance.state == self.State.PENDING:
+            changes = instance._confirm(instance.claims) if instance.claims else []
+            is_first = instance.state == self.State.PENDING
+            if is_first:
                 instance.state = self.State.ACTIVE
                 instance.activated_at = timezone.now()
             instance.save(update_fields=["application", "state", "activated_at", "claims", *self.DESCRIPTION])
+            if is_first:
+                instance.note_activation()
+            for change in changes:
+                instance.note(Event.Kind.CHANGED, change)
         return instance.state
+
+    def _confirm(self, claims: dict[str, str]) -> list[str]:
+        """Takes over what was claimed. Returns what that changes, in words: "Version: 1.0 → 1.1"."""
+        self.claims = None
+        names = {field.name: capfirst(str(field.verbose_name)) for field in self._meta.local_fields}
+        before = {name: getattr(self, name) for name in self.DESCRIPTION}
+        changes = [
+            f"{names[name]}: {said(value)} → {said(claims[name])}"
+            for name, value in before.items()
+            if claims[name] != value
+        ]
+        for name in self.DESCRIPTION:
+            setattr(self, name, claims[name])
+        if (application := Application.named(claims["app_name"])) != self.application:
+            changes.append(f"Application: {said(self.application.name)} → {said(application.name)}")
+            self.application = application
+            self.events.update(application=application)  # Its history goes with it, to who is in charge of it now.
+        return changes
 
     def revoke(self) -> None:
         """Nothing that it signs is accepted any more, and it counts nowhere."""
@@ -235,18 +256,45 @@ class Instance(models.Model):
         """Writes what was decided, and the event by which the count of a past time knows of it."""
         with transaction.atomic():
             self._write(**fields)
-            Event.objects.create(instance=self, at=at, kind=kind, detail=detail)
+            self.note(kind, detail, at)
 
-    def erase(self) -> None:
-        """Deletes it with its keys and snapshots."""
+    def erase(self, by: str = "by a maintainer") -> None:
+        """Deletes it with its keys, events and snapshots. One line in its application's history says that it was."""
         with transaction.atomic():
             # Locked first: a snapshot that arrives meanwhile waits and then finds nothing to belong to, instead of
             # slipping in between the deletion of the snapshots and that of the instance.
-            Instance.objects.select_for_update().filter(pk=self.pk).first()
+            erased = Instance.objects.select_for_update().filter(pk=self.pk).first()
             self.delete()
+            if erased is not None:
+                Event.note_erasure(erased.application_id, by)
 
-    def mark_wrong_clock(self) -> None:
+    def mark_wrong_clock(self, said_to_be: datetime | None = None) -> None:
+        """It has sent a timestamp that is out of range: the one given."""
         self._write(wrong_clock_at=timezone.now())
+        self.note(
+            Event.Kind.WRONG_CLOCK, f"it sent {said_to_be.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if said_to_be else ""
+        )
+
+    def note(self, kind: str, detail: str = "", at: datetime | None = None) -> None:
+        """Files one line of its history, unless there are as many of the kind today as are worth keeping."""
+        most = Event.MOST_A_DAY.get(Event.Kind(kind))
+        if most is not None:
+            today = self.events.filter(kind=kind, at__gt=timezone.now() - timedelta(days=1))
+            # Two at once may both find a place for one, and one line too many is kept: no harm.
+            if today.count() >= most:
+                return
+        with transaction.atomic():
+            # Locked, so that it can neither be erased nor change its application before the line is filed.
+            mine = Instance.objects.select_for_update().filter(pk=self.pk)
+            for application in mine.values_list("application", flat=True):
+                Event.objects.create(
+                    application_id=application, instance=self, kind=kind, detail=detail, at=at or timezone.now()
+                )
+
+    def note_activation(self) -> None:
+        """Files that it has proved to hold its key, once. Called with its row locked, so that two do not."""
+        if not self.events.filter(kind=Event.Kind.ACTIVATED).exists():
+            self.note(Event.Kind.ACTIVATED)
 
     def _write(self, **values: Any) -> None:
         """Like save(update_fields=...), but no error when the instance has been erased at this very moment."""
@@ -255,27 +303,80 @@ class Instance(models.Model):
         Instance.objects.filter(pk=self.pk).update(**values)
 
 
+def said(value: str) -> str:
+    """What an instance says of itself, in one line."""
+    return " ".join(value.split()) or "(not said)"
+
+
 class Event(models.Model):
-    """One line in an instance's history: what was decided about it, and when."""
+    """One line in a fleet's history: what happened to one of its instances, and when. Never who or where from.
+
+    What maintainers did they did by name: that is in the audit log.
+    """
 
     class Kind(models.TextChoices):
+        REGISTERED = "registered", "Registered"
+        ACTIVATED = "activated", "Activated"
+        CHANGED = "changed", "Changed"
+        ROTATED = "rotated", "New key"
+        WRONG_CLOCK = "wrong_clock", "Wrong clock"
+        CONFLICT = "conflict", "Conflict"
         REVOKED = "revoked", "Revoked"
         RESTORED = "restored", "Restored"
         EXCLUDED = "excluded", "Excluded"
         INCLUDED = "included", "Counted again"
+        ERASED = "erased", "Erased"
 
-    instance = models.ForeignKey(Instance, models.CASCADE, related_name="events")
+    # What maintainers and rules decide: censuses of past times are taken by it, so it stays as long as its instance.
+    DECISIONS = (Kind.REVOKED, Kind.RESTORED, Kind.EXCLUDED, Kind.INCLUDED)
+    # What an instance, or anybody in its name, can cause as often as it likes: so many lines of each in 24 hours.
+    MOST_A_DAY = {Kind.CHANGED: 10, Kind.ROTATED: 10, Kind.WRONG_CLOCK: 1, Kind.CONFLICT: 3}
+    # And so many of all of an application's instances that erase themselves.
+    MOST_ERASED_A_DAY = 100
+    # What is forgotten after settings.KEEP_DAILY. The rest is bounded by the number of instances, or by people.
+    PASSING = (*MOST_A_DAY, Kind.ERASED)
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="events", db_index=False)
+    # Without one for what has been erased: that line must not tell which it was.
+    instance = models.ForeignKey(Instance, models.CASCADE, null=True, related_name="events")
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=20, choices=Kind)
-    detail = models.CharField(max_length=200, blank=True)
+    detail = models.CharField(max_length=250, blank=True)
 
     objects = EventQuerySet.as_manager()
 
     class Meta:
+        indexes = [
+            # The history of an application, newest first.
+            models.Index(fields=["application", "at", "id"], name="events_in_order"),
+            # The same for one kind, and the decisions that a replay reads.
+            models.Index(fields=["application", "kind", "at", "id"], name="events_of_a_kind"),
+        ]
         ordering = ["at", "pk"]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.detail}".strip()
+
+    @property
+    def short_id(self) -> str:
+        return str(self.instance_id)[:8] if self.instance_id else ""
+
+    @property
+    def words(self) -> str:
+        """The detail for people: the reason of an exclusion by its name."""
+        names = dict(Instance.Exclusion.choices)
+        return str(names.get(self.detail, self.detail)) if self.kind == self.Kind.EXCLUDED else self.detail
+
+    @classmethod
+    def note_erasure(cls, application: int, by: str) -> None:
+        """Files that one of the application's instances was erased. By whom, in words, and not which."""
+        today = cls.objects.filter(
+            application=application, kind=cls.Kind.ERASED, at__gt=timezone.now() - timedelta(days=1)
+        )
+        # Registering and forgetting in a loop must not fill the table; what maintainers do is always worth a line.
+        if by.startswith(BY_ITSELF) and today.count() >= cls.MOST_ERASED_A_DAY:
+            return
+        cls.objects.create(application_id=application, kind=cls.Kind.ERASED, detail=by)
 
 
 class PublicKey(models.Model):
@@ -292,7 +393,7 @@ class PublicKey(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["instance"], condition=models.Q(retired_at=None), name="one_current_key_per_instance"
-            )
+            ),
         ]
         ordering = ["-created_at"]
 

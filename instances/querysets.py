@@ -66,10 +66,18 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    def of(self, application: Application, after: datetime | None = None) -> Self:
-        """Those of the application's instances, in their order; only those after a moment if one is given."""
-        events = self.filter(instance__application=application)
-        return events.filter(at__gt=after) if after else events
+    def of(self, application: Application) -> Self:
+        """Those of the application's instances, erased ones included, newest first."""
+        return self.filter(application=application).order_by("-at", "-pk")
+
+    def decisions(self, application: Application, after: datetime | None = None) -> Self:
+        """What was decided about the application's instances, in order; only after a moment if one is given."""
+        decisions = self.filter(application=application, kind__in=self.model.DECISIONS)
+        return decisions.filter(at__gt=after) if after else decisions
+
+    def passed(self, before: datetime) -> Self:
+        """Those older than that which need not be kept."""
+        return self.filter(kind__in=self.model.PASSING, at__lt=before)
 
 
 class PublicKeyQuerySet(models.QuerySet["PublicKey"]):

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from instances.exceptions import KeyConflict, Revoked
-from instances.models import Application, Instance, PublicKey
+from instances.models import Application, Event, Instance, PublicKey, said
 
 
 def register(data: dict[str, Any]) -> None:
@@ -24,6 +24,8 @@ def register(data: dict[str, Any]) -> None:
             if key is None:
                 raise
     if key.hex != data["public_key"]:
+        stranger = PublicKey(hex=data["public_key"])
+        key.instance.note(Event.Kind.CONFLICT, f"somebody registered its id with the key {stranger.fingerprint}")
         raise KeyConflict
     if key.instance.state == Instance.State.REVOKED:
         raise Revoked
@@ -39,3 +41,10 @@ def _create(data: dict[str, Any]) -> None:
             **{name: data[name] for name in Instance.DESCRIPTION},
         )
         PublicKey.objects.create(instance=instance, hex=data["public_key"])
+        Event.objects.create(
+            application=instance.application,
+            instance=instance,
+            at=instance.registered_at,
+            kind=Event.Kind.REGISTERED,
+            detail=f"Version: {said(instance.app_version)}",
+        )

@@ -72,7 +72,7 @@ def at(application: Application, moment: datetime) -> Fleet:
         states[pk] = _as_reported(states[pk], older.get(pk))
     for _, fleet in replay(application, [moment], only=back) if back else ():
         states.update({state.id: state for state in fleet.states})
-    decided = Event.objects.of(application, after=moment).values_list("instance", flat=True)
+    decided = Event.objects.decisions(application, after=moment).values_list("instance", flat=True)
     for pk, standing in _Standings(application, set(decided)).until(moment).items():
         if pk in states:
             states[pk] = states[pk]._replace(revoked=standing[0], exclusion=standing[1])
@@ -199,7 +199,7 @@ class _Standings:
     """Who was revoked, and who excluded as what, as time goes on: by the events, in their order."""
 
     def __init__(self, application: Application, pks: Any) -> None:
-        rows = Event.objects.of(application).values_list("instance", "at", "kind", "detail")
+        rows = Event.objects.decisions(application).values_list("instance", "at", "kind", "detail")
         self.events = [row for row in rows if row[0] in pks]
         self.next = 0
         self.current: dict[UUID, tuple[bool, str]] = {row[0]: (False, "") for row in self.events}

@@ -1,7 +1,7 @@
 """POST /v1/snapshot and /v1/snapshots."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -12,12 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instances.authentication import signer, signing_instance
+from instances.clocks import check_timestamp
 from instances.exceptions import InstanceMismatch, InvalidBody, TimestampOutOfRange
 from instances.models import Instance
 from instances.rates import Verdict
 from instances.throttling import PerInstance
 from instances.views import WireView
-from instances.wire import Malformed, format_timestamp, parse_timestamp, parse_uuid
+from instances.wire import Malformed, parse_timestamp, parse_uuid
 from metrics.fields import dumps
 from metrics.filing import Report, file
 from metrics.flatten import scalars
@@ -54,7 +55,7 @@ class SnapshotView(ReportView):
         except APIException as error:
             instance = self.admit(request)
             if isinstance(error, TimestampOutOfRange):
-                instance.mark_wrong_clock()
+                instance.mark_wrong_clock(error.timestamp)
             raise
         return Response(ANSWERS[self.file(request, sent, now)], status=202)
 
@@ -85,8 +86,8 @@ class SnapshotsView(ReportView):
         body: Any = request.data
         check_instance(request, body)
         accepted, refused = _parse_each(_snapshots_in(body), now)
-        if any(isinstance(error, TimestampOutOfRange) for error in refused.values()):
-            instance.mark_wrong_clock()
+        if wrong := [error for error in refused.values() if isinstance(error, TimestampOutOfRange)]:
+            instance.mark_wrong_clock(wrong[-1].timestamp)
         outcomes = Counter(store(instance, accepted, now))
         return Response(
             {
@@ -145,27 +146,5 @@ def parse_snapshot(body: Any, now: datetime) -> Sent:
         metrics = {}
     if not isinstance(metrics, dict):
         raise InvalidBody('metrics is no JSON object. Send one, such as {"users_count": 42}.', "invalid_metrics")
-    check_clock(timestamp, now)
+    check_timestamp(timestamp, now, oldest=settings.ACCEPTANCE_WINDOW)
     return Sent(timestamp, metrics)
-
-
-def check_clock(timestamp: datetime, now: datetime) -> None:
-    """Refuses what is too far ahead or too old."""
-    ahead, behind = timestamp - now, now - timestamp
-    if ahead <= settings.CLOCK_TOLERANCE and behind <= settings.ACCEPTANCE_WINDOW:
-        return
-    allowed = (
-        "5 minutes ahead of" if ahead > settings.CLOCK_TOLERANCE else f"{_span(settings.ACCEPTANCE_WINDOW)} behind"
-    )
-    raise TimestampOutOfRange(
-        f"timestamp is more than {allowed} this server's time, {format_timestamp(now)}. Set the clock right.", now
-    )
-
-
-def _span(span: timedelta) -> str:
-    """In the largest unit of which it is a whole number: 7 days, 36 hours, 90 minutes."""
-    units = {"days": timedelta(days=1), "hours": timedelta(hours=1), "minutes": timedelta(minutes=1)}
-    for name, unit in units.items():
-        if not span % unit:
-            return f"{span // unit} {name}"
-    return f"{span.total_seconds():g} seconds"

@@ -439,11 +439,11 @@ def test_a_snapshot_over_the_limit_is_refused(clock, installation, settings):
 def test_a_revocation_at_the_same_moment_is_not_overwritten(clock, installation, monkeypatch):
     from metrics import views
 
-    def revoke_meanwhile(timestamp, now):
+    def revoke_meanwhile(timestamp, now, oldest):
         row(installation).revoke()
 
     # The last thing that happens between the check of the signature and the writing.
-    monkeypatch.setattr(views, "check_clock", revoke_meanwhile)
+    monkeypatch.setattr(views, "check_timestamp", revoke_meanwhile)
 
     assert_refused(installation.snapshot({"users": 1}), 403, "revoked")
     assert not Snapshot.objects.exists()

@@ -12,6 +12,7 @@ from django.utils.timesince import timesince
 
 from dashboard import keys, numbers
 from dashboard.charts import Series
+from dashboard.history import HistoryTable
 from dashboard.tables import Column, InstanceTable
 from instances.models import Instance
 from instances.wire import format_timestamp
@@ -105,7 +106,7 @@ def rows(series: Series) -> SafeString:
 
 
 @register.simple_tag
-def address(table: InstanceTable, **changes: Any) -> str:
+def address(table: InstanceTable | HistoryTable, **changes: Any) -> str:
     return table.address(**changes)
 
 

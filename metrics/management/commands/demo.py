@@ -21,7 +21,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from tqdm import tqdm
 
-from instances.models import Application, Event, Instance, PublicKey
+from instances.models import Application, Event, Instance, PublicKey, said
 from instances.slugs import slug_for
 from metrics import retention, taking
 from metrics.flatten import scalars
@@ -272,7 +272,7 @@ def create(installation: Installation) -> None:
     state = {Fate.PENDING: Instance.State.PENDING, Fate.REVOKED: Instance.State.REVOKED}.get(
         fate, Instance.State.ACTIVE
     )
-    Instance.objects.create(
+    instance = Instance.objects.create(
         pk=installation.id,
         application=Application.objects.get(slug=slug_for(installation.product.name)),
         state=state,
@@ -281,8 +281,11 @@ def create(installation: Installation) -> None:
         revoked_at=installation.ended if fate is Fate.REVOKED else None,
         **installation.description(joined),
     )
+    instance.note(Event.Kind.REGISTERED, f"Version: {said(instance.app_version)}", joined)
+    if instance.activated_at:
+        instance.note(Event.Kind.ACTIVATED, at=instance.activated_at)
     if fate is Fate.REVOKED and installation.ended is not None:
-        Event.objects.create(instance_id=installation.id, at=installation.ended, kind=Event.Kind.REVOKED)
+        instance.note(Event.Kind.REVOKED, at=installation.ended)
     PublicKey.objects.create(instance_id=installation.id, hex=installation.public_key, created_at=joined)
 
 
