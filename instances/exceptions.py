@@ -45,6 +45,21 @@ class KeyConflict(exceptions.APIException):
     default_code = "key_conflict"
 
 
+class InvalidProof(exceptions.APIException):
+    status_code = 403
+    default_detail = (
+        "The proof does not verify. Sign shm-rotate:<instance_id>:<timestamp>:<public_key>, each exactly as it stands "
+        "in the body, with the new key."
+    )
+    default_code = "invalid_proof"
+
+
+class Replayed(exceptions.APIException):
+    status_code = 409
+    default_detail = "This very body has been accepted before. Sign one with a new timestamp."
+    default_code = "replayed"
+
+
 class BodyTooLarge(exceptions.APIException):
     status_code = 413
     default_code = "body_too_large"

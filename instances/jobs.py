@@ -23,7 +23,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from instances.models import Event, Job
+from instances.models import Event, Job, SpentBody
 from instances.throttling import sweep
 from shm_site.stopping import Interrupted, Stopping
 
@@ -63,6 +63,7 @@ def regular_work() -> list[Work]:
     """All of it. Functions are named by their paths because this app imports none of those that build on it."""
     return [
         Work("sweep_rates", settings.RATELIMIT_CLEANUP_INTERVAL, "instances.jobs.sweep_rates"),
+        Work("sweep_spent_bodies", timedelta(minutes=10), "instances.jobs.sweep_spent_bodies"),
         Work("clear_sessions", timedelta(days=1), "instances.jobs.clear_sessions"),
         Work("forget_events", timedelta(days=1), "instances.jobs.forget_events"),
         Work("refresh_presents", timedelta(seconds=30), "metrics.taking.refresh_presents"),
@@ -76,6 +77,11 @@ def regular_work() -> list[Work]:
 def sweep_rates(now: datetime) -> str | None:
     count = sweep(now.timestamp())
     return f"{count} rate limits that were full again are forgotten" if count else None
+
+
+def sweep_spent_bodies(now: datetime) -> str | None:
+    count = SpentBody.objects.filter(expires_at__lt=now).delete()[0]
+    return f"{count} signed bodies that are too old to be sent again are forgotten" if count else None
 
 
 def clear_sessions(now: datetime) -> str | None:

@@ -9,16 +9,20 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.text import capfirst
 
+from instances.exceptions import Replayed
 from instances.querysets import ApplicationQuerySet, EventQuerySet, InstanceQuerySet, PublicKeyQuerySet
 from instances.slugs import MAX_LENGTH, slug_for
 
 ESTABLISHED_AFTER = timedelta(hours=24)
 BY_ITSELF = "by itself"
+# Some rotate often; what they had long ago is of no use to anybody.
+RETIRED_KEYS_KEPT = 100
 
 
 class Application(models.Model):
@@ -231,6 +235,22 @@ class Instance(models.Model):
             self.events.update(application=application)  # Its history goes with it, to who is in charge of it now.
         return changes
 
+    def rotate(self, public_key: str) -> bool:
+        """Puts a new key (64 lower-case hex digits) in the current one's place. Called with its row locked.
+
+        Returns False, and changes nothing, when it is one that the instance has or has had.
+        """
+        if self.keys.filter(hex=public_key).exists():
+            return False
+        now = timezone.now()
+        retired = self.current_key
+        self.keys.current().update(retired_at=now)
+        key = self.keys.create(hex=public_key, created_at=now)
+        kept = self.keys.exclude(retired_at=None).order_by("-retired_at", "-pk")[:RETIRED_KEYS_KEPT]
+        self.keys.exclude(retired_at=None).exclude(pk__in=[old.pk for old in kept]).delete()
+        self.note(Event.Kind.ROTATED, f"{key.fingerprint}, in place of {retired.fingerprint if retired else 'none'}")
+        return True
+
     def revoke(self) -> None:
         """Nothing that it signs is accepted any more, and it counts nowhere."""
         now = timezone.now()
@@ -394,6 +414,8 @@ class PublicKey(models.Model):
             models.UniqueConstraint(
                 fields=["instance"], condition=models.Q(retired_at=None), name="one_current_key_per_instance"
             ),
+            # What has been retired does not come back.
+            models.UniqueConstraint(fields=["instance", "hex"], name="each_key_once_per_instance"),
         ]
         ordering = ["-created_at"]
 
@@ -405,6 +427,56 @@ class PublicKey(models.Model):
         """The first half of the key's SHA-256, in groups of four, to be compared by eye."""
         digest = hashlib.sha256(bytes.fromhex(self.hex)).hexdigest()
         return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
+
+
+class SpentBody(models.Model):
+    """A signed body that has been accepted and is not accepted again, for as long as its timestamp would let it.
+
+    By its hash alone and bound to no instance: it outlives one that is erased and registers anew with the same key.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)  # The body's SHA-256.
+    expires_at = models.DateTimeField(db_index=True)  # Past ones are swept by this index.
+
+    def __str__(self) -> str:
+        return self.digest
+
+    @classmethod
+    def spend(cls, body: bytes, expires_at: datetime) -> None:
+        """Raises Replayed if it is spent already. Taken back if the caller's transaction is."""
+        try:
+            with transaction.atomic():
+                cls.objects.create(digest=hashlib.sha256(body).hexdigest(), expires_at=expires_at)
+        except IntegrityError as error:
+            raise Replayed from error
+
+
+class TurnedAway(models.Model):
+    """The id of an instance that was revoked and then had itself erased: it cannot lift the revocation that way.
+
+    A keyed hash, so that the id itself is gone.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    application = models.ForeignKey(Application, models.CASCADE, related_name="turned_away")
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.digest
+
+    @staticmethod
+    def digest_of(instance_id: uuid.UUID) -> str:
+        return salted_hmac("instances.TurnedAway", str(instance_id), algorithm="sha256").hexdigest()
+
+    @classmethod
+    def remember(cls, instance: Instance) -> None:
+        cls.objects.get_or_create(
+            digest=cls.digest_of(instance.pk), defaults={"application_id": instance.application_id}
+        )
+
+    @classmethod
+    def includes(cls, instance_id: uuid.UUID) -> bool:
+        return cls.objects.filter(digest=cls.digest_of(instance_id)).exists()
 
 
 class RateBucket(models.Model):

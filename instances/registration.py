@@ -5,7 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from instances.exceptions import KeyConflict, Revoked
-from instances.models import Application, Event, Instance, PublicKey, said
+from instances.models import Application, Event, Instance, PublicKey, TurnedAway, said
 
 
 def register(data: dict[str, Any]) -> None:
@@ -16,6 +16,11 @@ def register(data: dict[str, Any]) -> None:
     """
     key = PublicKey.objects.current_of(data["instance_id"])
     if key is None:
+        if TurnedAway.includes(data["instance_id"]):
+            raise Revoked(
+                "An instance of this id was revoked, and has since been erased as it asked. Ask the maintainers before "
+                "you register another."
+            )
         try:
             return _create(data)
         except IntegrityError:

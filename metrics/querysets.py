@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models.functions import ExtractHour
+from django.db.models.functions import Cast, ExtractHour
 
 from metrics.figures import Figures
 from metrics.keys import Overrides
@@ -16,6 +16,10 @@ from metrics.keys import Overrides
 if TYPE_CHECKING:
     from instances.models import Application, Instance
     from metrics.models import ClosedCensus, MetricSetting, Snapshot  # noqa: F401 - for the quoted type arguments
+
+
+# Of at most 64 KiB each: 13 MiB in memory at the worst.
+BATCH_ROWS = 200
 
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
@@ -35,6 +39,18 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def timestamps_of(self, instance: Instance, among: list[datetime]) -> set[datetime]:
         """Those of the timestamps at which the instance has a snapshot."""
         return set(self.filter(instance=instance, timestamp__in=among).values_list("timestamp", flat=True))
+
+    def as_stored(self, instance: Instance) -> Iterator[tuple[datetime, str, str]]:
+        """Timestamp, version and metrics, these as the JSON text that is stored, of each snapshot of the instance,
+        oldest first. Some at a time, found by the key: never all in memory, and nothing is held open between two."""
+        columns = self.annotate(text=Cast("metrics", models.TextField())).values_list(
+            "timestamp", "app_version", "text"
+        )
+        rows = columns.filter(instance=instance).order_by("timestamp")
+        batch = list(rows[:BATCH_ROWS])
+        while batch:
+            yield from batch
+            batch = list(rows.filter(timestamp__gt=batch[-1][0])[:BATCH_ROWS])
 
 
 class MetricFigures(models.Func):

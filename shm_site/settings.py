@@ -206,11 +206,11 @@ RATELIMIT_ENABLED = env.boolean("SHM_RATELIMIT_ENABLED", True)
 RATELIMIT_CLEANUP_INTERVAL = env.duration("SHM_RATELIMIT_CLEANUP_INTERVAL", timedelta(minutes=10))
 
 
-def rate(scope: str, requests: int, burst: int) -> Rate:
+def rate(scope: str, requests: int, burst: int, period: timedelta = timedelta(minutes=1)) -> Rate:
     prefix = f"SHM_RATELIMIT_{scope}"
     return Rate(
         requests=env.integer(f"{prefix}_REQUESTS", requests, minimum=1),
-        period=env.duration(f"{prefix}_PERIOD", timedelta(minutes=1)),
+        period=env.duration(f"{prefix}_PERIOD", period),
         burst=env.integer(f"{prefix}_BURST", burst, minimum=1),
     )
 
@@ -221,6 +221,8 @@ RATELIMITS = {
     "register": rate("REGISTER", requests=60, burst=60),
     # Per instance, counted once its signature is known to be good.
     "snapshot": rate("SNAPSHOT", requests=1, burst=2),
+    # The same for rotate, export and forget together: a handful in a row, for a client that tries again.
+    "action": rate("ACTION", requests=10, burst=5, period=timedelta(hours=1)),
 }
 
 # What is said, and to whom. Nothing here or in gunicorn's configuration writes a client's address.

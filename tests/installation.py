@@ -49,3 +49,22 @@ class Installation:
         return self.post(
             "/v1/snapshot", {"instance_id": self.id, "timestamp": timestamp, "metrics": metrics, **changes}
         )
+
+    def action(self, action: str, at: datetime | str | None = None, **changes: Any) -> Any:
+        """POSTs a signed action. What is changed to ... is left out of the body."""
+        timestamp = at if isinstance(at, str) else (at or datetime.now(UTC)).isoformat()
+        body = {"instance_id": self.id, "timestamp": timestamp, "action": action, **changes}
+        return self.post(f"/v1/{action}", {name: value for name, value in body.items() if value is not ...})
+
+    def rotate(self, key: SigningKey, at: datetime | str | None = None, **changes: Any) -> Any:
+        """Asks for a new key, proven; whether it goes on with it is the caller's to say."""
+        timestamp = at if isinstance(at, str) else (at or datetime.now(UTC)).isoformat()
+        body = {"instance_id": self.id, "timestamp": timestamp, "public_key": key.verify_key.encode().hex(), **changes}
+        message = f"shm-rotate:{body['instance_id']}:{body['timestamp']}:{body['public_key']}".encode()
+        return self.action("rotate", **{"proof": key.sign(message).signature.hex(), **body})
+
+    def export(self, **changes: Any) -> Any:
+        return self.action("export", **changes)
+
+    def forget(self, **changes: Any) -> Any:
+        return self.action("forget", **changes)

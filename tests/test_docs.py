@@ -158,15 +158,21 @@ def test_every_endpoint_is_documented():
 
 @pytest.mark.django_db(transaction=True)
 def test_the_worked_example_works(live_server, no_limits):
-    code = re.search(r"```python\n(.*?)```", API, re.DOTALL)
-    shown = re.search(r"```text\n(.*?)```", API, re.DOTALL)
-    assert code
-    assert shown
-    assert "http://localhost:8080" in code[1]
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        exec(code[1].replace("http://localhost:8080", live_server.url), {"__name__": "example"})
-    assert output.getvalue() == shown[1]
+    report, actions = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
+    reported, acted = re.findall(r"```text\n(.*?)```", API, re.DOTALL)
+    assert "http://localhost:8080" in report
+    names = {"__name__": "example"}
+
+    def printed_by(code):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            exec(code.replace("http://localhost:8080", live_server.url), names)
+        return output.getvalue()
+
+    assert printed_by(report) == reported
     [snapshot] = Snapshot.objects.all()
     assert snapshot.metrics["db"] == {"size_mb": 12.5}
     assert snapshot.instance.last_report_at - snapshot.instance.registered_at < timedelta(minutes=1)
+
+    assert printed_by(actions) == acted
+    assert not Snapshot.objects.exists()

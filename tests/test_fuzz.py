@@ -8,6 +8,7 @@ from django.test import override_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
+from nacl.signing import SigningKey
 
 from instances.models import Instance
 from instances.wire import Malformed, parse_json
@@ -15,7 +16,9 @@ from metrics.flatten import is_number, scalars
 from metrics.models import Snapshot
 from tests.installation import Installation
 
-PATHS = st.sampled_from(["/v1/register", "/v1/activate", "/v1/snapshot"])
+ACTIONS = ["rotate", "export", "forget"]
+ACTION_FIELDS = ["instance_id", "timestamp", "action", "public_key", "proof"]
+PATHS = st.sampled_from(["/v1/register", "/v1/activate", "/v1/snapshot", *(f"/v1/{name}" for name in ACTIONS)])
 
 # Characters of every kind, lone surrogates and NUL among them: json.dumps escapes what is not ASCII.
 TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -58,6 +61,14 @@ def assert_answer(response):
     assert body["detail"].endswith(".")
     assert body["code"].isidentifier()
     assert body["code"] == body["code"].lower()
+
+
+def parses(value):
+    try:
+        parse_json(json.dumps(value).encode())
+    except Malformed:
+        return False
+    return True
 
 
 def number(value):
@@ -119,6 +130,36 @@ class Fuzz(TestCase):
         assert response.status_code == (201 if name.strip() and "\0" not in name else 400)
         if response.status_code == 201:
             assert Instance.objects.get().application.name == name.strip()
+
+    @fuzz
+    @given(st.sampled_from(ACTIONS), st.dictionaries(st.sampled_from(ACTION_FIELDS), JSON, max_size=3), OBJECTS)
+    def test_it_answers_any_action(self, action, changes, more):
+        installation = pending()
+        key = SigningKey.generate()
+        at, public_key = datetime.now(UTC).isoformat(), key.verify_key.encode().hex()
+        proof = key.sign(f"shm-rotate:{installation.id}:{at}:{public_key}".encode()).signature.hex()
+        good = dict(zip(ACTION_FIELDS, (installation.id, at, action, public_key, proof), strict=True))
+
+        response = installation.post(f"/v1/{action}", {**more, **good, **changes})
+
+        if response.streaming:
+            assert json.loads(b"".join(response.streaming_content))["instance_id"] == installation.id
+            return
+        assert_answer(response)
+        assert Instance.objects.exists() == (action != "forget" or response.status_code != 200)
+        if not changes and parses(more):
+            assert response.status_code == 200
+
+    @fuzz
+    @given(OBJECTS)
+    def test_what_it_exports_is_what_it_took(self, metrics):
+        installation = pending()
+        if installation.snapshot(metrics).status_code != 202:
+            return
+
+        [snapshot] = json.loads(b"".join(installation.export().streaming_content))["snapshots"]
+
+        assert json.dumps(snapshot["metrics"]) == json.dumps(Snapshot.objects.get().metrics)
 
     @fuzz
     @given(OBJECTS)
