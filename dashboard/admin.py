@@ -125,6 +125,7 @@ class ApplicationAdmin(TeamScoped):
         (None, {"fields": ["name", "slug", "team"]}),
         ("Counting", {"fields": ["active_days", "report_minutes", "excludes_ephemeral", "test_environments"]}),
         ("Publishing", {"fields": ["publishes_badges"]}),
+        ("Told to its instances", {"fields": ["latest_version", "notice"]}),
     ]
     change_form_after_template = "dashboard/admin_application.html"
     show_full_result_count = False

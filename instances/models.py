@@ -23,6 +23,9 @@ ESTABLISHED_AFTER = timedelta(hours=24)
 BY_ITSELF = "by itself"
 # Some rotate often; what they had long ago is of no use to anybody.
 RETIRED_KEYS_KEPT = 100
+ONE_LINE = RegexValidator(
+    r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Write one line of plain text, without tabs and line breaks."
+)
 
 
 class Application(models.Model):
@@ -68,6 +71,18 @@ class Application(models.Model):
     )
     publishes_badges = models.BooleanField(
         "publish badges", default=True, help_text="Anybody who knows the address can then see these figures."
+    )
+    latest_version = models.CharField(
+        max_length=100,
+        blank=True,
+        validators=[ONE_LINE],
+        help_text="Told to every instance in the answer to each snapshot, so that it can say if it is an old one.",
+    )
+    notice = models.CharField(
+        max_length=500,
+        blank=True,
+        validators=[ONE_LINE],
+        help_text="Told to every instance in the same way: plain text for those who run it.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

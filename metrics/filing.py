@@ -43,6 +43,8 @@ class Receipt:
 
     limit: Verdict | None
     is_new: bool | None
+    latest_version: str
+    notice: str
 
 
 # Buckets are taken and instances locked one after the other in one order, so that two processes which both report for
@@ -55,10 +57,11 @@ _FILE = """
     ), taken AS (
         {taken}
     ), ours AS (
-        SELECT sent.*, instance.app_version, instance.application_id
+        SELECT sent.*, instance.app_version, application.active_days, application.latest_version, application.notice
         FROM sent
         JOIN taken ON taken.key = sent.bucket
         JOIN instances_instance AS instance ON instance.id = sent.id AND instance.state = 'active'
+        JOIN instances_application AS application ON application.id = instance.application_id
         JOIN instances_publickey AS current
             ON current.instance_id = sent.id AND current.retired_at IS NULL AND current.hex = sent.key
         ORDER BY sent.id
@@ -74,7 +77,7 @@ _FILE = """
             first_report_at = least(instance.first_report_at, ours.timestamp),
             last_report_at = greatest(instance.last_report_at, ours.timestamp),
             returned_at = CASE
-                WHEN instance.last_report_at < ours.timestamp - make_interval(days => application.active_days)
+                WHEN instance.last_report_at < ours.timestamp - make_interval(days => ours.active_days)
                 THEN ours.timestamp ELSE instance.returned_at END,
             reported_version = CASE
                 WHEN instance.last_report_at >= ours.timestamp
@@ -84,10 +87,11 @@ _FILE = """
                 THEN instance.metrics ELSE ours.scalars END
         FROM ours
         JOIN stored ON stored.instance_id = ours.id
-        JOIN instances_application AS application ON application.id = ours.application_id
         WHERE instance.id = ours.id
     )
-    SELECT sent.id, taken.arrival, CASE WHEN ours.id IS NOT NULL THEN stored.instance_id IS NOT NULL END
+    SELECT
+        sent.id, taken.arrival, CASE WHEN ours.id IS NOT NULL THEN stored.instance_id IS NOT NULL END,
+        coalesce(ours.latest_version, ''), coalesce(ours.notice, '')
     FROM sent
     LEFT JOIN taken ON taken.key = sent.bucket
     LEFT JOIN ours ON ours.id = sent.id
@@ -120,15 +124,15 @@ def _file_all(reports: list[Report]) -> list[Receipt]:
             "tolerance": rate.tolerance,
         },
     )
-    filed = {instance_id: (arrival, is_new) for instance_id, arrival, is_new in rows}
+    filed = {instance_id: rest for instance_id, *rest in rows}
     receipts = []
     for report, bucket in zip(reports, buckets, strict=True):
-        arrival, is_new = filed[report.signer.instance_id]
+        arrival, is_new, latest_version, notice = filed[report.signer.instance_id]
         limit = None
         if is_limited:
             is_allowed = arrival is not None
             limit = verdict(rate, arrival, now, allowed=True) if is_allowed else refused(rate, bucket, now)
-        receipts.append(Receipt(limit, is_new))
+        receipts.append(Receipt(limit, is_new, latest_version, notice))
     return receipts
 
 

@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instances.answers import extras
 from instances.authentication import signer, signing_instance
 from instances.clocks import check_timestamp
 from instances.exceptions import InstanceMismatch, InvalidBody, TimestampOutOfRange
@@ -57,22 +58,29 @@ class SnapshotView(ReportView):
             if isinstance(error, TimestampOutOfRange):
                 instance.mark_wrong_clock(error.timestamp)
             raise
-        return Response(ANSWERS[self.file(request, sent, now)], status=202)
+        return Response(self.file(request, sent, now), status=202)
 
-    def file(self, request: Request, sent: Sent, now: datetime) -> Outcome:
+    def file(self, request: Request, sent: Sent, now: datetime) -> dict[str, str]:
+        """Files the snapshot. Returns the answer."""
         if connection.vendor != "postgresql":
-            return store(self.admit(request), [sent], now)[0]
+            return _store(self.admit(request), sent, now)
         receipt = file(Report(signer(request), sent.timestamp, dumps(sent.metrics), dumps(scalars(sent.metrics))))
         if receipt.limit is not None:
             self.hold_to(receipt.limit, request)
         if receipt.is_new is None:
-            return store(signing_instance(request), [sent], now)[0]
-        return Outcome.STORED if receipt.is_new else Outcome.DUPLICATE
+            return _store(signing_instance(request), sent, now)
+        outcome = Outcome.STORED if receipt.is_new else Outcome.DUPLICATE
+        return ANSWERS[outcome] | extras(receipt.latest_version, receipt.notice)
 
     def hold_to(self, limit: Verdict, request: Request) -> None:
         self.rate_verdict = limit
         if not limit.allowed:
             self.throttled(request, limit.retry_after)
+
+
+def _store(instance: Instance, sent: Sent, now: datetime) -> dict[str, str]:
+    (outcome,) = store(instance, [sent], now)
+    return ANSWERS[outcome] | extras(instance.application.latest_version, instance.application.notice)
 
 
 class SnapshotsView(ReportView):
@@ -97,6 +105,7 @@ class SnapshotsView(ReportView):
                     {"index": index, "code": error.get_codes(), "detail": str(error.detail)}
                     for index, error in refused.items()
                 ],
+                **extras(instance.application.latest_version, instance.application.notice),
             },
             status=202,
         )

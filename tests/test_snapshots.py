@@ -167,3 +167,11 @@ def test_it_takes_one_place_under_the_limit(installation):
     assert int(responses[2]["Retry-After"]) > 0
     assert Snapshot.objects.count() == 2
     assert RateBucket.objects.filter(arrival__gt=NOW.timestamp()).exists()
+
+
+def test_what_the_maintainers_let_know_is_told_here_too(installation):
+    row().application.__class__.objects.update(latest_version="2.0.0", notice="Upgrade")
+
+    answer = send(installation, [item(1)]).json()
+
+    assert (answer["latest_version"], answer["notice"], answer["accepted"]) == ("2.0.0", "Upgrade", 1)
