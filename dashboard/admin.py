@@ -10,6 +10,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Count, ForeignKey, Q, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
@@ -221,8 +222,9 @@ class InstanceAdmin(TeamScoped):
     def _each(self, request: HttpRequest, instances: QuerySet[Instance], do: Any, done: str) -> None:
         number = 0
         for instance in instances:
-            do(instance)
-            self.log_change(request, instance, done)
+            with transaction.atomic():  # Nothing is done that the audit log does not tell of.
+                do(instance)
+                self.log_change(request, instance, done)
             number += 1
         self.message_user(request, f"{done}: {number} instance{'' if number == 1 else 's'}.")
 

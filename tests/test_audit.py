@@ -1,0 +1,145 @@
+"""Every change that a maintainer makes is in the audit log, by name: in the admin, in bulk, and on the pages."""
+
+import pytest
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from instances.models import Application, Instance
+from metrics.models import MetricSetting
+from tests import fleet
+from tests.test_teams import settings_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
+
+
+@pytest.fixture
+def ledger(team):
+    return Application.objects.create(name="Ledger", slug="ledger", team=team)
+
+
+@pytest.fixture
+def two(ledger):
+    return [fleet.instance(ledger, {timezone.now(): {"users": 1}}) for _ in range(2)]
+
+
+@pytest.fixture
+def post(client, superuser):
+    """Sends a form as the superuser. Returns what that has added to the audit log: flag, object and message."""
+    client.force_login(superuser)
+
+    def post(path, data):
+        known = set(LogEntry.objects.values_list("pk", flat=True))
+        assert client.post(path, data).status_code == 302
+        entries = LogEntry.objects.exclude(pk__in=known).order_by("pk")
+        assert {entry.user for entry in entries} <= {superuser}
+        return [(entry.action_flag, entry.object_repr, entry.get_change_message()) for entry in entries]
+
+    return post
+
+
+BULK = {
+    "revoke_selected": "Revoked",
+    "restore_selected": "Restored",
+    "exclude_selected": "Excluded",
+    "include_selected": "Included",
+}
+
+
+@pytest.mark.parametrize("action", BULK)
+def test_bulk_actions_are_logged_for_each_instance(post, two, action):
+    if action == "restore_selected":
+        two[0].revoke(), two[1].revoke()
+    if action == "include_selected":
+        two[0].exclude("manual"), two[1].exclude("manual")
+    data = {"action": action, "_selected_action": [instance.pk for instance in two]}
+
+    found = post("/admin/instances/instance/", data)
+
+    assert sorted(found) == sorted((CHANGE, str(instance.pk), BULK[action]) for instance in two)
+
+
+def test_a_bulk_action_that_cannot_be_logged_is_not_done(client, superuser, two, monkeypatch):
+    client.force_login(superuser)
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("dashboard.admin.InstanceAdmin.log_change", refuse)
+    data = {"action": "revoke_selected", "_selected_action": [instance.pk for instance in two]}
+    with pytest.raises(RuntimeError):
+        client.post("/admin/instances/instance/", data)
+
+    assert not Instance.objects.filter(state=Instance.State.REVOKED).exists()
+
+
+def test_deletions_together_are_logged_for_each(post, two, ledger):
+    data = {"action": "delete_selected", "_selected_action": [instance.pk for instance in two], "post": "yes"}
+    found = post("/admin/instances/instance/", data)
+    assert sorted(found) == sorted((DELETION, str(instance.pk), "") for instance in two)
+
+    data = {"action": "delete_selected", "_selected_action": [ledger.pk], "post": "yes"}
+    assert post("/admin/instances/application/", data) == [(DELETION, "Ledger", "")]
+
+
+def test_an_applications_settings_are_logged_by_field(post, ledger):
+    path = f"/admin/instances/application/{ledger.pk}/change/"
+
+    [(flag, name, message)] = post(path, settings_of(ledger, active_days=14, latest_version="2.0", notice="Hello"))
+
+    assert (flag, name) == (CHANGE, "Ledger")
+    for field in ("Active window", "Latest version", "Notice", "Team"):
+        assert field.lower() in message.lower()
+
+
+def test_metric_settings_are_logged_by_key(post, ledger):
+    path = f"/admin/instances/application/{ledger.pk}/change/"
+
+    def rows(number, *known, **fields):
+        sent = {f"metric_settings-0-{name}": value for name, value in fields.items()}
+        counts = {"metric_settings-TOTAL_FORMS": number, "metric_settings-INITIAL_FORMS": len(known)}
+        return {**settings_of(ledger, team=ledger.team_id, excludes_ephemeral="on"), **counts, **sent}
+
+    [(_, _, added)] = post(path, rows(1, application=ledger.pk, key="users", hidden="on"))
+    setting = MetricSetting.objects.get()
+    known = {"id": setting.pk, "application": ledger.pk, "key": "users"}
+    [(_, _, changed)] = post(path, rows(1, setting, **known, kind="system"))
+    [(_, _, deleted)] = post(path, rows(1, setting, **known, DELETE="on"))
+
+    assert "Added metric setting “users”" in added
+    assert "Changed Kind and Hidden for metric setting “users”" in changed
+    assert "Deleted metric setting “users”" in deleted
+
+
+def test_teams_are_logged(post, team):
+    assert post("/admin/auth/group/add/", {"name": "Zookeepers"}) == [(ADDITION, "Zookeepers", "Added.")]
+    [(_, _, message)] = post(f"/admin/auth/group/{team.pk}/change/", {"name": "Renamed", "permissions": [1]})
+    assert "Name" in message
+    assert "Permissions" in message
+    assert post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"}) == [(DELETION, "Renamed", "")]
+    assert not Group.objects.filter(pk=team.pk).exists()
+
+
+def test_users_and_their_rights_are_logged(post, viewer, other_team):
+    passwords = {"password1": "s7aple-pass", "password2": "s7aple-pass", "usable_password": "true"}
+    [(flag, name, _)] = post("/admin/auth/user/add/", {"username": "new", **passwords})
+    assert (flag, name) == (ADDITION, "new")
+
+    moments = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00", "last_login_0": "", "last_login_1": ""}
+    data = {"username": "viewer", "is_active": "on", "is_superuser": "on", "groups": [other_team.pk], **moments}
+    [(_, _, message)] = post(f"/admin/auth/user/{viewer.pk}/change/", data)
+    for words in ("Superuser status", "Groups", "Staff status"):
+        assert words in message
+
+    [(_, name, message)] = post(f"/admin/auth/user/{viewer.pk}/password/", passwords)
+    assert (name, message) == ("viewer", "Changed password.")
+    assert post(f"/admin/auth/user/{viewer.pk}/delete/", {"post": "yes"}) == [(DELETION, "viewer", "")]
+    assert not User.objects.filter(pk=viewer.pk).exists()
+
+
+@pytest.mark.parametrize("name", ["revoke", "restore", "exclude", "include", "erase"])
+def test_the_pages_actions_are_logged(post, two, name):
+    [(flag, of, message)] = post(f"/instances/{two[0].pk}/{name}", {})
+
+    assert (flag, of) == (DELETION if name == "erase" else CHANGE, str(two[0].pk))
+    assert message
