@@ -1,115 +1,251 @@
-"""Gunicorn's threaded worker, but no thread waits for a request that is still arriving.
+"""Gunicorn's threaded worker, but no thread ever waits for a client: the main loop does, for all of them at once.
 
 The stock worker hands a connection to a thread at its first byte and lets the thread read the rest for as long as that
-takes: a few clients that stop in the middle of a request hold everybody else up. Here the main loop gathers the bytes,
-a thread gets the request when it is whole, and what is not whole after RECEIVE_SECONDS is dropped.
+takes, and write its answer likewise: a few clients that stop in the middle hold everybody else up. Here the main loop
+gathers requests and a thread gets each when it is whole; what a client does not take of its answer at once, the
+main loop sends on; and it closes connections without waiting for the other side.
 """
 
-import re
+import errno
 import selectors
 import socket
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-RECEIVE_SECONDS = 15.0
-# More than any request line and headers that the parser accepts, and than any body that the site does.
-MAX_HEAD_BYTES = 128 * 1024
-MAX_BODY_BYTES = 2 * 1024 * 1024
-# Of all connections of a process together. Who goes beyond that is dropped, instead of the process for want of memory.
-MAX_HELD_BYTES = 128 * 1024 * 1024
+from shm_site import refusals
+from shm_site.arriving import State
+from shm_site.connection import SEND_SECONDS, Connection
+from shm_site.refusals import RECEIVE_SECONDS, Refusal
 
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+# After the last answer of a connection: so that the client can read it, the rest of what it sends is read and dropped.
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 4 * 1024 * 1024
+# Of all connections of a process together; beyond it whoever holds most is dropped.
+MAX_HELD_BYTES = 64 * 1024 * 1024
 
+_PIECE = 64 * 1024
+_OUT_OF_SOCKETS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NOTHING_TO_ACCEPT = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 
-def is_ready(received: bytes | bytearray) -> bool:
-    """Whether to hand the request to a thread: it is whole, or it will be refused without reading the rest.
-
-    A guess on the safe side. The parser reads it again and has the last word.
-    """
-    end = received.find(b"\r\n\r\n")
-    if end < 0:
-        return len(received) > MAX_HEAD_BYTES
-    head, body_bytes = received[: end + 2], len(received) - end - 4
-    if _EXPECT.search(head):
-        return True  # The client waits for a word before it sends its body.
-    if _CHUNKED.search(head):
-        # Each chunked body ends so, even one with trailers; a chunk that happens to does no harm.
-        return body_bytes > MAX_BODY_BYTES or (body_bytes > 0 and received.endswith(b"\r\n\r\n"))
-    length = _LENGTH.search(head)
-    expected = int(length[1]) if length else 0
-    return body_bytes >= expected or expected > MAX_BODY_BYTES
+Waiting = dict[Connection, None]  # In order of their deadlines.
 
 
 class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no types.
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.gathering: dict[TConn, tuple[bytearray, float]] = {}
-        self.in_threads: dict[TConn, float] = {}
+        self.wait_for_nobody()
+
+    def wait_for_nobody(self) -> None:
+        self.gathering: Waiting = {}
+        self.sending: Waiting = {}
+        self.lingering: Waiting = {}
         self.held = 0
 
-    def enqueue_req(self, conn: TConn) -> None:
-        """A connection that is new, or on which another request begins."""
-        if self.cfg.is_ssl or (conn.initialized and conn.parser.unreader.buf.getvalue()):
-            # Encrypted, or begun in what was read with the request before: the parser has to read on.
-            super().enqueue_req(conn)
-            return
-        conn.sock.setblocking(False)
-        self.gathering[conn] = bytearray(), time.monotonic() + RECEIVE_SECONDS
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.gather, conn))
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise RuntimeError(
+                "This server speaks plain HTTP. Leave certfile out, and let a reverse proxy speak HTTPS."
+            )
 
-    def gather(self, conn: TConn, client: socket.socket) -> None:
-        received = self.gathering[conn][0]
+    # Connections
+
+    def accept(self, listener: socket.socket) -> None:
         try:
-            data = client.recv(64 * 1024)
-        except BlockingIOError:
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno in _OUT_OF_SOCKETS:
+                self.make_room()
+            elif error.errno not in _NOTHING_TO_ACCEPT:
+                raise
             return
-        except OSError:
-            self.drop(conn)
-            return
-        received += data
-        self.held += len(data)
-        if self.held > MAX_HELD_BYTES or not received:
-            self.drop(conn)
-        elif not data or is_ready(received):  # Without data the client has ended early, and may be told so.
-            self.forget(conn)
-            conn.init()
-            conn.parser.unreader.unread(bytes(received))
-            super().enqueue_req(conn)
+        self.nr_conns += 1
+        self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
+        if self.nr_conns >= self.worker_connections:
+            self.make_room()
 
-    def forget(self, conn: TConn) -> None:
-        self.poller.unregister(conn.sock)
-        self.held -= len(self.gathering.pop(conn)[0])
+    def make_room(self) -> None:
+        """Closes the connection that has waited longest for its client, so that whoever comes next is let in."""
+        if self.lingering:
+            self.close(next(iter(self.lingering)))
+        elif self.keepalived_conns:
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self.close(conn)
+        elif self.gathering:
+            self.close(next(iter(self.gathering)))
 
-    def drop(self, conn: TConn) -> None:
-        self.forget(conn)
+    def wait(self, waiting: Waiting, conn: Connection, event: int, then: Callable[[Connection], None]) -> None:
+        def ready(_: Any) -> None:
+            if conn in waiting:  # What made room a moment ago may have closed it.
+                then(conn)
+
+        waiting[conn] = None
+        self.poller.register(conn.sock, event, ready)
+
+    def stop_waiting(self, conn: Connection) -> None:
+        for waiting in (self.gathering, self.sending, self.lingering):
+            if conn in waiting:
+                del waiting[conn]
+                self.poller.unregister(conn.sock)
+                self.hold(conn, 0)
+
+    def hold(self, conn: Connection, held: int) -> None:
+        """Keeps account of the bytes held for clients. Who holds most goes first: the small are let through."""
+        self.held += held - conn.held
+        conn.held = held
+        while self.held > MAX_HELD_BYTES:
+            self.close(max((*self.gathering, *self.sending), key=lambda conn: conn.held))
+
+    def close(self, conn: Connection) -> None:
+        self.stop_waiting(conn)
         self.nr_conns -= 1
         conn.close()
 
-    def handle(self, conn: TConn) -> Any:
-        self.in_threads[conn] = time.monotonic() + RECEIVE_SECONDS
-        try:
-            return super().handle(conn)
-        finally:
-            del self.in_threads[conn]
-
     def murder_pending(self) -> None:
-        """Called by the main loop, each second at least."""
-        super().murder_pending()
+        """Called by the main loop, each second at least: ends what has waited too long."""
         now = time.monotonic()
-        # In order of their deadlines; when the worker stops, nobody is waited for who has not begun a request.
-        for conn, (received, deadline) in list(self.gathering.items()):
-            if deadline <= now or not (self.alive or received):
-                self.drop(conn)
-            elif self.alive:
-                break
-        for conn, deadline in self.in_threads.copy().items():
-            if deadline <= now:
-                with suppress(OSError):
-                    # A thread that still waits for bytes reads the end instead; what it writes still goes out.
-                    conn.sock.shutdown(socket.SHUT_RD)
+        if not self.alive:  # Nobody is waited for who has not begun a request.
+            for conn in [conn for conn in self.gathering if not conn.arriving.received]:
+                self.close(conn)
+        for waiting, late in ((self.gathering, self.late), (self.sending, self.close), (self.lingering, self.close)):
+            while waiting and (conn := next(iter(waiting))).deadline <= now:
+                late(conn)
+
+    # Requests
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """A connection is new, or another request begins on it."""
+        rest = conn.begin(time.monotonic() + RECEIVE_SECONDS)
+        if rest:
+            self.take(conn, rest)
+        else:
+            self.gather(conn)  # Mostly it is here already.
+
+    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
+        if not conn.is_closed:  # What made room a moment ago may have closed it.
+            super().on_client_socket_readable(conn, client)
+
+    def gather(self, conn: Connection) -> None:
+        try:
+            data = conn.sock.recv(_PIECE)
+        except BlockingIOError:
+            self.go_on_gathering(conn)
+        except OSError:
+            self.close(conn)
+        else:
+            self.take(conn, data)
+
+    def take(self, conn: Connection, data: bytes) -> None:
+        if not data:
+            self.ended(conn)
+            return
+        state = conn.arriving.add(data)
+        if state is State.PARTIAL:
+            self.go_on_gathering(conn)
+        elif state is State.WHOLE or state is State.ODD:
+            self.stop_waiting(conn)
+            conn.give_to_parser(is_whole=state is State.WHOLE)
+            super().enqueue_req(conn)
+        else:
+            self.refuse(conn, refusals.TOO_LARGE[state])
+
+    def go_on_gathering(self, conn: Connection) -> None:
+        if conn.arriving.awaits_continue:
+            conn.arriving.awaits_continue = False
+            with suppress(OSError):
+                conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if conn not in self.gathering:
+            self.wait(self.gathering, conn, selectors.EVENT_READ, self.gather)
+        self.hold(conn, len(conn.arriving.received))
+
+    def ended(self, conn: Connection) -> None:
+        """The client sends nothing more, but may still read."""
+        if conn.arriving.received:
+            self.refuse(conn, refusals.ENDED_EARLY)
+        else:
+            self.close(conn)
+
+    def late(self, conn: Connection) -> None:
+        if conn.arriving.received:
+            self.refuse(conn, refusals.TOO_SLOW)
+        else:
+            self.close(conn)
+
+    def refuse(self, conn: Connection, why: Refusal) -> None:
+        self.stop_waiting(conn)
+        with suppress(OSError):  # Who does not take even that is not waited for.
+            conn.sock.send(why.answer())
+        self.linger(conn)
+
+    # Answers, in a thread
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        req._expected_100_continue = False  # The main loop has said it.
+        if not conn.is_whole:
+            req.force_close()
+        return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        return keepalive and conn.may_go_on()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answers what is no HTTP, or what has failed, as JSON. Unlike gunicorn's own it logs no address."""
+        refusal = refusals.of_parser(exc)
+        if refusal is None:
+            self.log.exception("Error handling request")
+        with suppress(OSError):
+            client.sendall((refusal or refusals.FAILED).answer())
+
+    # What follows an answer, in the main loop again
+
+    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        if conn.sock.unsent:
+            conn.deadline = time.monotonic() + SEND_SECONDS
+            self.wait(self.sending, conn, selectors.EVENT_WRITE, partial(self.send_on, fs=fs))
+            self.hold(conn, len(conn.sock.unsent))
+        elif fs.cancelled() or fs.exception() or not fs.result():
+            self.linger(conn)
+        elif conn.has_rest:
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def send_on(self, conn: Connection, fs: Future[bool]) -> None:
+        try:
+            conn.sock.flush()
+        except OSError:
+            self.close(conn)
+            return
+        self.hold(conn, len(conn.sock.unsent))
+        if not conn.sock.unsent:
+            self.stop_waiting(conn)
+            self.finish_request(conn, fs)
+
+    def linger(self, conn: Connection) -> None:
+        """Ends a connection so that its last answer is read: closed with bytes unread, it would be cut short."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close(conn)
+            return
+        conn.deadline = time.monotonic() + LINGER_SECONDS
+        self.wait(self.lingering, conn, selectors.EVENT_READ, self.drain)
+
+    def drain(self, conn: Connection) -> None:
+        try:
+            data = conn.sock.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        conn.drained += len(data)
+        if not data or conn.drained > LINGER_BYTES:
+            self.close(conn)

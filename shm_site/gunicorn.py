@@ -1,13 +1,23 @@
 """Gunicorn's configuration: `gunicorn --config python:shm_site.gunicorn shm_site.wsgi`."""
 
+import resource
+
 from shm_site import env
 
 _host = env.text("SHM_HOST", "0.0.0.0").strip("[]")  # noqa: S104
 _port = env.integer("PORT", 8080, minimum=1, maximum=65535)
+# Each connection takes a file descriptor, and what most systems allow at first is not enough for all of them.
+_files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+if _files < 4096:
+    _files = 4096 if _most == resource.RLIM_INFINITY else min(4096, _most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_files, _most))
+
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 worker_class = "shm_site.gathering.GatheringWorker"
 workers = env.integer("SHM_WORKERS", 2, minimum=1)
 threads = env.integer("SHM_THREADS", 8, minimum=1)
+# Of a process. Beyond them the one that has idled longest is closed. Some files are left for everything else.
+worker_connections = max(threads + 1, min(2000, _files - 100))
 # A worker process whose main loop has hung for so long is replaced.
 timeout = 30
 graceful_timeout = 20

@@ -1,4 +1,6 @@
 import contextlib
+import errno
+import json
 import os
 import selectors
 import signal
@@ -7,15 +9,19 @@ import subprocess
 import sys
 import time
 from collections import deque
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from gunicorn.workers.gthread import TConn
+from gunicorn.config import Config
 
 from shm_site import gathering
-from shm_site.gathering import MAX_BODY_BYTES, MAX_HEAD_BYTES, RECEIVE_SECONDS, GatheringWorker, is_ready
+from shm_site.arriving import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from shm_site.connection import SEND_SECONDS, Connection
+from shm_site.gathering import LINGER_BYTES, LINGER_SECONDS, GatheringWorker
 from shm_site.healthcheck import answers
+from shm_site.refusals import RECEIVE_SECONDS
 from tests.postgres import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,47 +31,30 @@ POST = b"POST /v1/register HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    ("received", "ready"),
-    [
-        (b"", False),
-        (GET[:-1], False),
-        (GET, True),
-        (POST + b"Content-Length: 2\r\n\r\n{", False),
-        (POST + b"content-length:2\r\n\r\n{}", True),
-        (POST + b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), True),
-        (POST + b"Content-Length: 2000\r\nExpect: 100-continue\r\n\r\n", True),
-        (CHUNKED, False),
-        (CHUNKED + b"2\r\n{}\r\n", False),
-        (CHUNKED + b"2\r\n{}\r\n0\r\n\r\n", True),
-        (CHUNKED + b"2\r\n{}\r\n0\r\nTrailer: x\r\n\r\n", True),
-        (CHUNKED + b"0\r\n\r\n", True),
-        (b"x" * MAX_HEAD_BYTES, False),
-        (b"x" * (MAX_HEAD_BYTES + 1), True),
-    ],
-)
-def test_a_request_is_ready_when_it_is_whole_or_will_be_refused(received, ready):
-    assert is_ready(received) is ready
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    """A server with one process of two threads, and no database: what is asked here needs none."""
+@contextlib.contextmanager
+def serving(application, data, **variables):
+    """The port of a server with one process of two threads, and no database: what is asked here needs none."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "SHM_DB_DSN")}
-    environment |= {"DJANGO_SETTINGS_MODULE": "shm_site.settings", "SHM_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
-    environment |= {"SHM_HOST": "127.0.0.1", "PORT": str(port), "SHM_WORKERS": "1", "SHM_THREADS": "2"}
-    (Path(environment["SHM_DATA_DIR"]) / "static").mkdir()
-    gunicorn = ["gunicorn", "--config", "python:shm_site.gunicorn", "shm_site.wsgi"]
+    environment |= {"DJANGO_SETTINGS_MODULE": "shm_site.settings", "SHM_DATA_DIR": str(data)}
+    environment |= {"SHM_HOST": "127.0.0.1", "PORT": str(port), "SHM_WORKERS": "1", "SHM_THREADS": "2", **variables}
+    (data / "static").mkdir(parents=True)
+    gunicorn = ["gunicorn", "--config", "python:shm_site.gunicorn", application]
     with subprocess.Popen([sys.executable, "-m", *gunicorn], cwd=ROOT, env=environment) as server:
         try:
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while not answers("127.0.0.1", port):
+            while not answers("127.0.0.1", port) and server.poll() is None:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             yield port
         finally:
             server.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    with serving("shm_site.wsgi", tmp_path_factory.mktemp("data")) as port:
+        yield port
 
 
 def connect(port, data=b""):
@@ -83,7 +72,18 @@ def answer(connection):
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("half", [b"", b"POST /v1/reg", POST + b"Content-Length: 100\r\n\r\n{", CHUNKED + b"5\r\n{"])
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"",
+        b"POST /v1/reg",
+        POST + b"Content-Length: 100\r\n\r\n{",
+        POST + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+        CHUNKED + b"5\r\n{",
+        CHUNKED + b"5\r\n{\r\n\r\n",
+        GET + b"POST /v1/reg",
+    ],
+)
 def test_half_sent_requests_hold_nobody_up(port, half):
     with contextlib.ExitStack() as stack:
         for _ in range(20):
@@ -127,19 +127,131 @@ def test_a_body_far_too_large_is_refused_unread(port):
     assert b"body_too_large" in body
 
 
+LARGE = """
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/fails":
+        raise ValueError("on purpose")
+    size = int(environ["QUERY_STRING"] or 0)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(size))])
+    if path == "/stream":
+        return (b"x" * 65536 for _ in range(size // 65536))
+    if path == "/file":
+        return environ["wsgi.file_wrapper"](open(environ["HTTP_X_FILE"], "rb"))
+    return [b"x" * size]
+"""
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A server, of two threads, whose answers are as large as they are asked to be."""
+    (tmp_path / "large.py").write_text(LARGE)
+    with serving("large", tmp_path / "data", PYTHONPATH=str(tmp_path)) as port:
+        yield port
+
+
+def ask(path, *lines):
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+
+
+@contextlib.contextmanager
+def slow_reader(port):
+    """A connection through which little fits at a time."""
+    with socket.socket() as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        yield connection
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("size", [900_000, 16 * 1024 * 1024])
+def test_who_does_not_read_a_large_answer_holds_nobody_up(large, size):
+    with contextlib.ExitStack() as stack:
+        # More of them than there are threads. What fits in memory takes no thread at all; of larger answers one
+        # thread is left free.
+        for _ in range(10 if size < 1024 * 1024 else 1):
+            stack.enter_context(slow_reader(large)).sendall(ask(f"/?{size}"))
+        with connect(large, ask("/?0")) as connection:
+            connection.settimeout(5)
+            assert answer(connection) == (200, b"")
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("path", ["/", "/stream"])
+def test_a_slow_reader_gets_all_of_a_large_answer_and_then_the_next(large, path):
+    size = 8 * 1024 * 1024
+    with slow_reader(large) as connection:
+        for _ in range(2):
+            connection.sendall(ask(f"{path}?{size}"))
+            status, body = answer(connection)
+            assert (status, len(body)) == (200, size)
+
+
+@pytest.mark.server
+def test_a_file_is_sent_whole(large, tmp_path):
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 12_000)
+    with connect(large, ask("/file?3072000", f"X-File: {tmp_path / 'file'}")) as connection:
+        assert answer(connection)[1] == (tmp_path / "file").read_bytes()
+
+
+@pytest.mark.server
+def test_a_failure_outside_the_site_is_answered_as_json(large):
+    with connect(large, ask("/fails")) as connection:
+        status, body = answer(connection)
+    assert status == 500
+    assert json.loads(body)["code"] == "internal_error"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: x\n\n", 400),
+        (POST + b"X: y\r\n folded\r\n\r\n", 400),
+        (POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
+        (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET, 400),
+        (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + GET, 400),
+        (POST + b"Transfer-Encoding: identity, chunked\r\n\r\n2\r\n{}\r\n" + GET, 400),
+        (CHUNKED + b"3 \r\nabc\r\n0\r\n\r\n" + GET, 400),
+        (POST + b"Expect: a miracle\r\nContent-Length: 2\r\n\r\n", 417),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431),
+    ],
+)
+def test_what_can_be_read_in_two_ways_ends_the_connection_with_one_answer(port, request_bytes, status):
+    with connect(port, request_bytes) as connection:
+        answer = everything(connection)
+
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert int(answer.split()[1]) == status
+    assert b"\r\nConnection: close\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] in ("malformed_request", "incomplete_body")
+
+
 @pytest.fixture
 def worker(monkeypatch):
     """A worker without its main loop, which the test turns by hand, and a clock that the test sets."""
     worker = object.__new__(GatheringWorker)
-    worker.cfg = SimpleNamespace(is_ssl=False)
+    worker.cfg = Config()
     worker.poller = selectors.DefaultSelector()
-    worker.pending_conns = deque()
-    worker.gathering, worker.in_threads = {}, {}
-    worker.alive, worker.nr_conns, worker.held = True, 0, 0
+    worker.keepalived_conns = deque()
+    worker.alive, worker.nr_conns, worker.worker_connections = True, 0, 1000
+    worker.wait_for_nobody()
+    worker.in_threads = []
+    worker.tpool = SimpleNamespace(submit=lambda handle, conn: worker.in_threads.append(conn) or Future())
     worker.clock = 1000.0
     monkeypatch.setattr(gathering, "time", SimpleNamespace(monotonic=lambda: worker.clock))
     yield worker
     worker.poller.close()
+
+
+def turn(worker):
+    """What is ready now is dealt with, as in one round of the main loop."""
+    for key, _ in worker.poller.select(0):
+        key.data(key.fileobj)
+    worker.murder_pending()
 
 
 @pytest.fixture
@@ -150,18 +262,36 @@ def connected(worker):
         def connected(data=b""):
             client, server = map(stack.enter_context, map(contextlib.closing, socket.socketpair()))
             client.settimeout(5)
-            conn = TConn(worker.cfg, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
+            client.sendall(data)
+            conn = Connection(worker.cfg, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
             worker.nr_conns += 1
             worker.enqueue_req(conn)
-            if data:
-                client.sendall(data)
-                worker.gather(conn, server)
             return client, conn
 
         yield connected
 
 
-def test_what_is_not_whole_in_time_is_dropped(worker, connected):
+def everything(client):
+    return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def refused(client):
+    """The status and code of the one answer before the connection's end."""
+    head, _, body = everything(client).partition(b"\r\n\r\n")
+    assert b"\r\nConnection: close\r\n" in head
+    assert b"\r\nContent-Length: %d" % len(body) in head
+    assert json.loads(body)["detail"].endswith(".")
+    return int(head.split()[1]), json.loads(body)["code"]
+
+
+def test_a_request_that_is_here_whole_is_given_to_a_thread_at_once(worker, connected):
+    _, conn = connected(GET)
+
+    assert worker.in_threads == [conn]
+    assert not worker.poller.get_map()
+
+
+def test_what_is_not_whole_in_time_is_told_so_and_closed(worker, connected):
     client, _ = connected(POST)
     worker.clock += RECEIVE_SECONDS - 1
     _, late = connected(POST)
@@ -169,9 +299,152 @@ def test_what_is_not_whole_in_time_is_dropped(worker, connected):
     assert worker.nr_conns == 2
     worker.clock += 1
     worker.murder_pending()
-    assert client.recv(1) == b""
+
+    assert refused(client) == (408, "request_timeout")
     assert list(worker.gathering) == [late]
-    assert (worker.nr_conns, worker.held) == (1, len(POST))
+    assert worker.held == len(POST)
+    client.close()
+    turn(worker)
+    assert worker.nr_conns == 1
+
+
+def test_whoever_has_sent_nothing_in_time_is_closed_without_a_word(worker, connected):
+    client, _ = connected()
+    worker.clock += RECEIVE_SECONDS
+    worker.murder_pending()
+
+    assert client.recv(1) == b""
+    assert worker.nr_conns == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (CHUNKED + b"%x\r\n" % (MAX_BODY_BYTES + 1), 413, "body_too_large"),
+        (POST + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n", 413, "body_too_large"),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * MAX_HEAD_BYTES, 431, "headers_too_large"),
+    ],
+)
+def test_what_is_too_large_is_told_so_without_a_thread(worker, connected, data, status, code):
+    client, conn = connected(data)
+    while conn in worker.gathering:
+        turn(worker)
+
+    assert refused(client) == (status, code)
+    assert worker.in_threads == []
+    assert worker.held == 0
+
+
+def test_who_ends_early_is_told_so_and_may_have_gone(worker, connected):
+    client, _ = connected(POST)
+    client.shutdown(socket.SHUT_WR)
+    gone, _ = connected(POST)
+    gone.close()
+    while worker.gathering or worker.lingering:
+        turn(worker)
+
+    assert refused(client) == (400, "incomplete_body")
+    assert worker.nr_conns == worker.held == 0
+
+
+def test_who_expects_a_word_before_the_body_gets_it_once(worker, connected):
+    client, conn = connected(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(b"{")
+    turn(worker)
+    client.sendall(b"}")
+    turn(worker)
+    assert worker.in_threads == [conn]
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(1)
+
+
+def test_a_closing_connection_reads_on_for_a_while_and_no_longer(worker, connected):
+    clients = [connected(b"\n" + POST)[0] for _ in range(3)]
+    for conn in worker.in_threads:
+        worker.finish_request(conn, failed())
+    assert len(worker.lingering) == 3
+    clients[0].close()
+    turn(worker)
+    assert len(worker.lingering) == 2
+    with contextlib.suppress(ConnectionError):
+        for _ in range(2 * LINGER_BYTES // 65536):
+            clients[1].sendall(b"x" * 65536)
+            turn(worker)
+    assert len(worker.lingering) == 1
+    worker.clock += LINGER_SECONDS
+    turn(worker)
+    assert worker.nr_conns == 0
+
+
+def failed():
+    future = Future()
+    future.set_result(False)
+    return future
+
+
+def kept():
+    future = Future()
+    future.set_result(True)
+    return future
+
+
+def test_an_answer_that_is_not_read_in_time_is_given_up(worker, connected):
+    client, conn = connected(GET)
+    conn.sock.sendall(b"x" * 900_000)
+    worker.finish_request(conn, kept())
+    assert worker.held == len(conn.sock.unsent) > 0
+    turn(worker)
+    worker.clock += SEND_SECONDS
+    turn(worker)
+
+    assert worker.nr_conns == worker.held == 0
+    assert not conn.sock.unsent
+    assert len(everything(client)) < 900_000
+
+
+def test_an_answer_that_is_read_is_sent_to_its_end_and_the_connection_kept(worker, connected):
+    client, conn = connected(GET)
+    conn.sock.sendall(b"x" * 900_000)
+    worker.finish_request(conn, kept())
+    client.setblocking(False)
+    received = 0
+    while not worker.keepalived_conns:
+        with contextlib.suppress(BlockingIOError):
+            received += len(client.recv(65536))
+        turn(worker)
+    client.settimeout(5)
+    while received < 900_000:
+        received += len(client.recv(65536))
+
+    assert received == 900_000
+    assert (worker.nr_conns, worker.held) == (1, 0)
+    client.sendall(GET)
+    turn(worker)
+    assert worker.in_threads == [conn, conn]
+
+
+def test_half_a_request_behind_a_whole_one_is_gathered_too(worker, connected):
+    client, conn = connected(GET + GET[:10])
+    conn.gathered.recv(65536)
+    worker.finish_request(conn, kept())
+
+    assert list(worker.gathering) == [conn]
+    client.sendall(GET[10:])
+    turn(worker)
+    assert worker.in_threads == [conn, conn]
+    assert conn.gathered.recv(65536) == GET
+
+
+def test_a_parser_that_has_read_another_request_than_was_gathered_ends_the_connection(worker, connected):
+    _, conn = connected(GET + GET)
+    assert not conn.may_go_on()
+    conn.gathered.recv(65536)
+    assert conn.may_go_on()
+    conn.parser.unreader.unread(b"GET /admin/")
+    assert not conn.may_go_on()
 
 
 def test_a_worker_that_stops_waits_only_for_requests_that_have_begun(worker, connected):
@@ -182,22 +455,68 @@ def test_a_worker_that_stops_waits_only_for_requests_that_have_begun(worker, con
     assert list(worker.gathering) == [begun]
 
 
-def test_a_thread_that_waits_for_bytes_too_long_reads_the_end(worker):
-    client, server = socket.socketpair()
-    with client, server:
-        conn = TConn(worker.cfg, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
-        worker.in_threads[conn] = worker.clock + RECEIVE_SECONDS
-        worker.clock += RECEIVE_SECONDS
-        worker.murder_pending()
-        assert server.recv(1) == b""
-        server.sendall(b"answer")
-        assert client.recv(6) == b"answer"
-
-
-def test_what_is_held_in_all_is_bounded(worker, connected, monkeypatch):
-    monkeypatch.setattr(gathering, "MAX_HELD_BYTES", 2 * len(POST))
+def test_what_is_held_in_all_is_bounded_and_the_largest_goes_first(worker, connected, monkeypatch):
+    monkeypatch.setattr(gathering, "MAX_HELD_BYTES", 5 * len(POST))
+    large, _ = connected(POST + b"X: " + b"x" * 3 * len(POST))
     connected(POST)
     connected(POST)
-    client, _ = connected(POST)
-    assert client.recv(1) == b""
+
+    assert large.recv(1) == b""
     assert (worker.nr_conns, worker.held) == (2, 2 * len(POST))
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def test_a_full_house_closes_whoever_has_idled_longest(worker, listener):
+    worker.worker_connections = 3
+    clients = []
+    for _ in range(5):
+        clients.append(socket.create_connection(listener.getsockname(), timeout=5))
+        worker.accept(listener)
+        if len(clients) == 2:  # This one has been answered, and idles.
+            conn = next(reversed(worker.gathering))
+            worker.stop_waiting(conn)
+            worker.finish_request(conn, kept())
+
+    assert clients[1].recv(1) == b""
+    assert clients[0].recv(1) == b""
+    assert (worker.nr_conns, len(worker.gathering)) == (2, 2)
+    for end in [*clients, *(conn.sock for conn in worker.gathering)]:
+        end.close()
+
+
+def test_a_connection_closed_to_make_room_may_have_been_ready_at_that_moment(worker, connected):
+    client, _ = connected(GET[:5])
+    idle, idle_conn = connected(GET)
+    worker.finish_request(idle_conn, kept())
+    client.sendall(GET[5:])
+    idle.sendall(GET)
+    ready = worker.poller.select(5)
+    assert len(ready) == 2
+    worker.make_room()
+    worker.make_room()
+    for key, _ in ready:
+        key.data(key.fileobj)
+
+    assert worker.in_threads == [idle_conn]
+    assert worker.nr_conns == 0
+
+
+def test_no_socket_left_is_no_reason_to_fall_over(worker, listener, connected, monkeypatch):
+    client, _ = connected(POST)
+    without = SimpleNamespace(accept=lambda: (_ for _ in ()).throw(OSError(errno.EMFILE, "Too many open files")))
+    worker.accept(without)
+
+    assert client.recv(1) == b""
+    worker.accept(listener)  # Nobody is there.
+    assert worker.nr_conns == 0
+
+
+def test_it_does_not_speak_tls(worker):
+    with pytest.raises(RuntimeError, match="certfile"):
+        GatheringWorker.check_config(SimpleNamespace(is_ssl=True, worker_connections=10, threads=1, keepalive=1), None)

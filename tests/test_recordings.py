@@ -204,6 +204,7 @@ def test_a_forwarding_header_does_not_change_who_the_client_is(server):
 
 def test_no_address_is_logged(server):
     server.send("GET", "/v1/nothing", headers={"X-Forwarded-For": "198.51.100.7"})
+    assert server.send_raw(b"nonsense\r\n\r\n").status == 400
 
     logged = server.log.read_text().replace("http://127.0.0.1:", "")
     assert "127.0.0.1" not in logged

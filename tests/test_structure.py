@@ -23,6 +23,7 @@ PURE = [
     "metrics/together.py",
     "dashboard/numbers.py",
     "dashboard/svg.py",
+    "shm_site/arriving.py",
 ]
 CHART = ROOT / "dashboard/static/unfold/js/chart"
 

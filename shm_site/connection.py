@@ -1,0 +1,155 @@
+"""A client's connection whose two directions never make a thread wait: what it reads is there, what it writes is kept.
+
+The bytes that the client does not take at once are left to the main loop, which goes on when the client does.
+"""
+
+import errno
+import select
+import socket
+import time
+from typing import Any, BinaryIO
+
+from gunicorn import http  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
+
+from shm_site.arriving import Arriving
+
+# Of one answer. Beyond it the thread waits for the client, for so long in all.
+MAX_UNSENT_BYTES = 1024 * 1024
+SEND_SECONDS = 30.0
+_PIECE = 64 * 1024
+
+
+class Gathered:
+    """The bytes of one request, from which the parser reads as if from the socket."""
+
+    def __init__(self) -> None:
+        self.fill(b"")
+
+    def fill(self, data: bytes | bytearray) -> None:
+        self._data, self._read = data, 0
+
+    def recv(self, size: int) -> bytes:
+        # In pieces as small as a socket's: the parser copies what is left of a piece with each chunk.
+        piece = bytes(self._data[self._read : self._read + size])
+        if not piece:
+            raise ConnectionResetError(errno.ECONNRESET, "The request has not arrived whole.")
+        self._read += len(piece)
+        return piece
+
+    @property
+    def is_read(self) -> bool:
+        return self._read == len(self._data)
+
+
+class Outlet:
+    """The socket as gunicorn sees it. It never blocks, whatever it is told."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        client.setblocking(False)
+        self.fileno, self.recv, self.shutdown = client.fileno, client.recv, client.shutdown
+        self.unsent = bytearray()
+        self._patience = SEND_SECONDS
+
+    def setblocking(self, flag: bool) -> None:
+        pass
+
+    def settimeout(self, seconds: float | None) -> None:
+        pass
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def send(self, data: bytes | bytearray) -> int:
+        """How many bytes have been taken, which may be none."""
+        try:
+            return self._client.send(data)
+        except BlockingIOError:
+            return 0
+
+    def sendall(self, data: bytes) -> None:
+        if not self.unsent:
+            sent = self.send(data)
+            if sent == len(data):
+                return
+            data = data[sent:]
+        self.unsent += data
+        while len(self.unsent) > MAX_UNSENT_BYTES:
+            self._wait()
+            self.flush()
+
+    def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+        file.seek(offset)
+        left = count or 0
+        while left and (data := file.read(min(left, _PIECE))):
+            self.sendall(data)
+            left -= len(data)
+        return (count or 0) - left
+
+    def flush(self) -> None:
+        del self.unsent[: self.send(self.unsent[:_PIECE])]
+
+    def _wait(self) -> None:
+        """Until the client takes more. Raises BrokenPipeError when this answer has been waited for long enough."""
+        poll = select.poll()
+        poll.register(self._client, select.POLLOUT)
+        began = time.monotonic()
+        writable = poll.poll(self._patience * 1000)
+        self._patience -= time.monotonic() - began
+        if not writable or self._patience <= 0:
+            raise BrokenPipeError(errno.EPIPE, "The client does not read its answer.")
+
+    def next_answer(self) -> None:
+        self._patience = SEND_SECONDS
+
+    def close(self) -> None:
+        self.unsent.clear()
+        self._client.close()
+
+
+class Connection(TConn):  # type: ignore[misc] # Gunicorn has no types.
+    def __init__(self, cfg: Any, client: socket.socket, address: Any, server: Any) -> None:
+        super().__init__(cfg, Outlet(client), address, server)
+        self.gathered = Gathered()
+        self.parser = http.get_parser(cfg, self.gathered, address)
+        self.initialized = True
+        self.arriving = Arriving()
+        self.is_whole = False
+        self.deadline = 0.0
+        self.held = 0  # Bytes, as the worker has counted them.
+        self.drained = 0
+        self.is_closed = False
+
+    def begin(self, deadline: float) -> bytes:
+        """Another request begins. Returns what has come of it together with the one before."""
+        rest = bytes(self.arriving.received[self.arriving.end :]) if self.is_whole else b""
+        self.arriving, self.is_whole, self.deadline = Arriving(), False, deadline
+        return rest
+
+    def give_to_parser(self, is_whole: bool) -> None:
+        self.is_whole = is_whole
+        received, end = self.arriving.received, self.arriving.end
+        self.gathered.fill(received[:end] if is_whole and end < len(received) else received)
+        self.sock.next_answer()
+
+    @property
+    def has_rest(self) -> bool:
+        return self.is_whole and len(self.arriving.received) > self.arriving.end
+
+    def may_go_on(self) -> bool:
+        """Whether another request may follow: the parser has read this one to the very end that was found here.
+
+        If the two ever disagree, what comes next could be taken for another request than the one that was sent.
+        """
+        if not self.is_whole:
+            return False
+        try:
+            finished = self.parser.finish_body()
+        except Exception:  # The answer is out; a second one, about the rest of the body, would be taken for the next.
+            return False
+        return bool(finished) and self.gathered.is_read and not self.parser.unreader.buf.getbuffer().nbytes
+
+    def close(self, graceful: bool = False) -> None:
+        self.is_closed = True
+        super().close()
