@@ -1,9 +1,11 @@
 """What is answered where no view gets to answer: JSON to clients, Django's pages to people."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
-from shm_site.middleware import is_api
+from shm_site.middleware import UNAVAILABLE, is_api, unavailable
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -14,6 +16,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    error = sys.exc_info()[1]
+    if isinstance(error, UNAVAILABLE):  # Raised outside a view, where a session is kept.
+        return unavailable(request, error)
     if not is_api(request):
         return defaults.server_error(request)
     detail = "The server failed; its log says where. Send the same request again later."

@@ -2,10 +2,13 @@
 
 import ipaddress
 import logging
+import select
 from collections.abc import Callable
 
+import psycopg
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
 
@@ -13,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 RETRY_AFTER_SECONDS = 10
+UNAVAILABLE = (OperationalError, InterfaceError)
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -77,18 +81,44 @@ def _client(forwarded: str, peer: str) -> str:
     return peer
 
 
+def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
+    logger.error("The database does not answer: %s", error)
+    response: HttpResponse
+    detail = "The database does not answer at the moment. Send the same request again in a few seconds."
+    if is_api(request):
+        response = JsonResponse({"detail": detail, "code": "unavailable"}, status=503)
+    else:
+        response = HttpResponse(detail, status=503, content_type="text/plain; charset=utf-8")
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
 class UnavailableMiddleware(MiddlewareMixin):
-    """Answers 503 with Retry-After while the database does not answer; the next request tries it again."""
+    """Answers 503 with Retry-After while the database does not answer; the next request tries it again.
+
+    Once it answers again so does the site, at once: a kept connection that broke meanwhile is replaced before a
+    request is spent on finding that out.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block and _has_word_from_database(connection) and not connection.is_usable():
+                connection.close()
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, (OperationalError, InterfaceError)):
-            return None
-        logger.error("The database does not answer: %s", exception)
-        response: HttpResponse
-        detail = "The database does not answer at the moment. Send the same request again in a few seconds."
-        if is_api(request):
-            response = JsonResponse({"detail": detail, "code": "unavailable"}, status=503)
-        else:
-            response = HttpResponse(detail, status=503, content_type="text/plain; charset=utf-8")
-        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return response
+        return unavailable(request, exception) if isinstance(exception, UNAVAILABLE) else None
+
+
+def _has_word_from_database(connection: BaseDatabaseWrapper) -> bool:
+    """Whether there is anything to read on an idle connection, as there is when the other end has closed it.
+
+    That is one system call; Django's own CONN_HEALTH_CHECKS asks the database before each request instead.
+    """
+    if connection.vendor != "postgresql" or connection.connection is None:
+        return False
+    try:
+        idle = select.poll()
+        idle.register(connection.connection.fileno(), select.POLLIN)
+        return bool(idle.poll(0))
+    except (psycopg.Error, OSError):  # psycopg knows already that it is closed.
+        return True

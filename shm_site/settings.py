@@ -110,7 +110,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     # Connections are kept: opening one costs more than storing a snapshot.
     DATABASES["default"]["CONN_MAX_AGE"] = env.integer("SHM_DB_CONN_MAX_AGE", 600)
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    # A database whose machine has vanished says nothing: who waits for it is told so soon, and again able to work.
+    options = {"connect_timeout": 3, "tcp_user_timeout": 10000, "keepalives_idle": 30, "keepalives_interval": 5}
+    DATABASES["default"]["OPTIONS"] = {**options, **DATABASES["default"].get("OPTIONS", {})}
     # A transaction-pooling PgBouncer hands each transaction another connection, which a cursor must not outlive, and
     # which knows nothing of a prepared statement.
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.boolean("SHM_DB_PGBOUNCER", False)

@@ -76,14 +76,18 @@ def migrated_database() -> Iterator[Database]:
             url = stack.enter_context(new_postgresql())
         else:
             url = f"sqlite:///{folder / 'template.sqlite3'}"
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-            cwd=ROOT,
-            env=environment(folder, DATABASE_URL=url),
-            check=True,
-            timeout=START_SECONDS,
-        )
+        migrate(folder, url)
         yield Database(url)
+
+
+def migrate(folder: Path, url: str) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        cwd=ROOT,
+        env=environment(folder, DATABASE_URL=url),
+        check=True,
+        timeout=START_SECONDS,
+    )
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
@@ -119,6 +123,11 @@ class GunicornServer:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"gunicorn did not start:\n{self.log.read_text()}")
             time.sleep(0.05)
+
+    def workers(self) -> list[int]:
+        """The worker processes that live at this moment."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

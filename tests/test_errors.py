@@ -1,6 +1,7 @@
 """What is answered where no view gets to answer."""
 
 import pytest
+from django.db import OperationalError
 
 
 @pytest.mark.django_db
@@ -49,3 +50,24 @@ def test_a_failure_is_json_without_a_word_of_what_failed(client, monkeypatch):
 )
 def test_a_nul_character_in_an_address_is_left_out(admin_client, address):
     assert admin_client.get(address).status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_lost_outside_a_view_is_unavailable_and_no_failure(client, superuser, monkeypatch):
+    def lost(*args: object, **kwargs: object) -> None:
+        raise OperationalError("the connection is closed")
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", lost)
+    client.cookies["sessionid"] = "a" * 32
+    inside = client.get("/")
+    monkeypatch.undo()
+    client.force_login(superuser)
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.save", lost)
+    # Kept when the view is done already.
+    monkeypatch.setattr("django.contrib.sessions.backends.base.SessionBase.is_empty", lambda session: False)
+    outside = client.post("/admin/login/", {"username": "superuser", "password": "correct horse battery"})
+
+    for response in (inside, outside):
+        assert response.status_code == 503
+        assert int(response["Retry-After"]) >= 1
