@@ -26,8 +26,9 @@ from shm_site.refusals import RECEIVE_SECONDS, Refusal
 # After the last answer of a connection: so that the client can read it, the rest of what it sends is read and dropped.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 4 * 1024 * 1024
-# Of all connections of a process together; beyond it whoever holds most is dropped.
-MAX_HELD_BYTES = 64 * 1024 * 1024
+# Of all connections of a process together; beyond it whoever holds most is dropped. Growing buffers leave holes
+# in memory, so the process may take twice as much.
+MAX_HELD_BYTES = 32 * 1024 * 1024
 
 _PIECE = 64 * 1024
 _OUT_OF_SOCKETS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
