@@ -39,7 +39,8 @@ class Arriving:
         self._searched = 0  # No line ends before this, other than those that have been found.
         self._body_start = 0
         self._body_bytes = 0
-        self._step: Callable[[], State | None] = self._head
+        # Not bound to this object, which would then be freed by the garbage collector only, and its bytes with it.
+        self._step: Callable[[Arriving], State | None] = Arriving._head
 
     def add(self, data: bytes) -> State:
         """What is known with these bytes. After anything but PARTIAL there is nothing to add."""
@@ -49,7 +50,7 @@ class Arriving:
             if isinstance(self.received, bytes):
                 self.received = bytearray(self.received)
             self.received += data
-        while (state := self._step()) is None:
+        while (state := self._step(self)) is None:
             pass
         return state
 
@@ -84,7 +85,7 @@ class Arriving:
         if b"transfer-encoding" in framing:
             if framing[b"transfer-encoding"] != b"chunked":
                 return State.ODD
-            self._step = self._chunk
+            self._step = Arriving._chunk
         elif b"content-length" in framing:
             length = framing[b"content-length"]
             if not length.isdigit():
@@ -92,7 +93,7 @@ class Arriving:
             if len(length.lstrip(b"0")) > 18 or int(length) > MAX_BODY_BYTES:
                 return State.BODY_TOO_LARGE
             self.end += int(length)
-            self._step = self._length
+            self._step = Arriving._length
         else:
             return State.WHOLE
         # Whoever sends on unasked, or speaks HTTP/1.0, is told nothing.
@@ -116,13 +117,13 @@ class Arriving:
     def _chunk_of(self, size: int, start: int) -> State | None:
         if size == 0:
             self.end = start
-            self._step = self._trailers
+            self._step = Arriving._trailers
             return None
         self._body_bytes += size
         self.end = start + size
         if self._body_bytes > MAX_BODY_BYTES or self.end - self._body_start > MAX_BODY_BYTES + MAX_FRAMING_BYTES:
             return State.BODY_TOO_LARGE
-        self._step = self._chunk_end
+        self._step = Arriving._chunk_end
         return None
 
     def _chunk_end(self) -> State | None:
@@ -133,7 +134,7 @@ class Arriving:
         if len(follows) < 2:
             return State.PARTIAL
         self.end += 2
-        self._step = self._chunk
+        self._step = Arriving._chunk
         return None
 
     def _trailers(self) -> State:

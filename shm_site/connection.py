@@ -14,10 +14,12 @@ from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 from shm_site.arriving import Arriving
 
-# Of one answer. Beyond it the thread waits for the client, for so long in all.
+# Of one answer. Beyond it the thread waits for the client: for so long, and longer if it takes so much a second.
 MAX_UNSENT_BYTES = 1024 * 1024
 SEND_SECONDS = 30.0
+SLOWEST_BYTES_PER_SECOND = 32 * 1024
 _PIECE = 64 * 1024
+_PARSER_PIECE = 8 * 1024
 
 
 class Gathered:
@@ -30,8 +32,8 @@ class Gathered:
         self._data, self._read = data, 0
 
     def recv(self, size: int) -> bytes:
-        # In pieces as small as a socket's: the parser copies what is left of a piece with each chunk.
-        piece = bytes(self._data[self._read : self._read + size])
+        # Pieces no larger than a socket's, whatever is asked for: the parser copies the rest of one at each step.
+        piece = bytes(self._data[self._read : self._read + min(size, _PARSER_PIECE)])
         if not piece:
             raise ConnectionResetError(errno.ECONNRESET, "The request has not arrived whole.")
         self._read += len(piece)
@@ -88,10 +90,12 @@ class Outlet:
         return (count or 0) - left
 
     def flush(self) -> None:
-        del self.unsent[: self.send(self.unsent[:_PIECE])]
+        sent = self.send(self.unsent[:_PIECE])
+        del self.unsent[:sent]
+        self._patience = min(SEND_SECONDS, self._patience + sent / SLOWEST_BYTES_PER_SECOND)
 
     def _wait(self) -> None:
-        """Until the client takes more. Raises BrokenPipeError when this answer has been waited for long enough."""
+        """Until the client takes more. Raises BrokenPipeError when it has been waited for long enough."""
         poll = select.poll()
         poll.register(self._client, select.POLLOUT)
         began = time.monotonic()
@@ -115,6 +119,7 @@ class Connection(TConn):  # type: ignore[misc] # Gunicorn has no types.
         self.parser = http.get_parser(cfg, self.gathered, address)
         self.initialized = True
         self.arriving = Arriving()
+        self.rest = b""  # What has come together with the request before.
         self.is_whole = False
         self.deadline = 0.0
         self.held = 0  # Bytes, as the worker has counted them.
@@ -122,20 +127,19 @@ class Connection(TConn):  # type: ignore[misc] # Gunicorn has no types.
         self.is_closed = False
 
     def begin(self, deadline: float) -> bytes:
-        """Another request begins. Returns what has come of it together with the one before."""
-        rest = bytes(self.arriving.received[self.arriving.end :]) if self.is_whole else b""
+        """Another request begins. Returns what is there of it already."""
+        rest, self.rest = self.rest, b""
         self.arriving, self.is_whole, self.deadline = Arriving(), False, deadline
         return rest
 
     def give_to_parser(self, is_whole: bool) -> None:
-        self.is_whole = is_whole
         received, end = self.arriving.received, self.arriving.end
-        self.gathered.fill(received[:end] if is_whole and end < len(received) else received)
+        self.arriving.received = b""  # Nothing may stay behind: a connection can idle for long.
+        self.is_whole = is_whole
+        if is_whole and end < len(received):
+            received, self.rest = received[:end], bytes(received[end:])
+        self.gathered.fill(received)
         self.sock.next_answer()
-
-    @property
-    def has_rest(self) -> bool:
-        return self.is_whole and len(self.arriving.received) > self.arriving.end
 
     def may_go_on(self) -> bool:
         """Whether another request may follow: the parser has read this one to the very end that was found here.
@@ -148,7 +152,9 @@ class Connection(TConn):  # type: ignore[misc] # Gunicorn has no types.
             finished = self.parser.finish_body()
         except Exception:  # The answer is out; a second one, about the rest of the body, would be taken for the next.
             return False
-        return bool(finished) and self.gathered.is_read and not self.parser.unreader.buf.getbuffer().nbytes
+        agreed = finished and self.gathered.is_read and not self.parser.unreader.buf.getbuffer().nbytes
+        self.gathered.fill(b"")
+        return bool(agreed)
 
     def close(self, graceful: bool = False) -> None:
         self.is_closed = True

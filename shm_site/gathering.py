@@ -96,19 +96,20 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
             if conn in waiting:
                 del waiting[conn]
                 self.poller.unregister(conn.sock)
-                self.hold(conn, 0)
 
     def hold(self, conn: Connection, held: int) -> None:
         """Keeps account of the bytes held for clients. Who holds most goes first: the small are let through."""
         self.held += held - conn.held
         conn.held = held
-        while self.held > MAX_HELD_BYTES:
-            self.close(max((*self.gathering, *self.sending), key=lambda conn: conn.held))
+        while self.held > MAX_HELD_BYTES and (waiting := (*self.gathering, *self.sending)):
+            self.close(max(waiting, key=lambda conn: conn.held))
 
     def close(self, conn: Connection) -> None:
         self.stop_waiting(conn)
         self.nr_conns -= 1
         conn.close()
+        self.held -= conn.held
+        conn.held = 0
 
     def murder_pending(self) -> None:
         """Called by the main loop, each second at least: ends what has waited too long."""
@@ -152,9 +153,11 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
         if state is State.PARTIAL:
             self.go_on_gathering(conn)
         elif state is State.WHOLE or state is State.ODD:
-            self.stop_waiting(conn)
-            conn.give_to_parser(is_whole=state is State.WHOLE)
-            super().enqueue_req(conn)
+            self.hold(conn, len(conn.arriving.received))
+            if not conn.is_closed:
+                self.stop_waiting(conn)
+                conn.give_to_parser(is_whole=state is State.WHOLE)
+                super().enqueue_req(conn)
         else:
             self.refuse(conn, refusals.TOO_LARGE[state])
 
@@ -182,6 +185,7 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
 
     def refuse(self, conn: Connection, why: Refusal) -> None:
         self.stop_waiting(conn)
+        self.hold(conn, 0)
         with suppress(OSError):  # Who does not take even that is not waited for.
             conn.sock.send(why.answer())
         self.linger(conn)
@@ -208,13 +212,13 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
     # What follows an answer, in the main loop again
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        self.hold(conn, len(conn.rest) + len(conn.sock.unsent))
         if conn.sock.unsent:
             conn.deadline = time.monotonic() + SEND_SECONDS
             self.wait(self.sending, conn, selectors.EVENT_WRITE, partial(self.send_on, fs=fs))
-            self.hold(conn, len(conn.sock.unsent))
         elif fs.cancelled() or fs.exception() or not fs.result():
             self.linger(conn)
-        elif conn.has_rest:
+        elif conn.rest:
             self.enqueue_req(conn)
         else:
             super().finish_request(conn, fs)
@@ -225,7 +229,6 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
         except OSError:
             self.close(conn)
             return
-        self.hold(conn, len(conn.sock.unsent))
         if not conn.sock.unsent:
             self.stop_waiting(conn)
             self.finish_request(conn, fs)

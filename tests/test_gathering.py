@@ -8,17 +8,18 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from gunicorn.config import Config
 
-from shm_site import gathering
+from shm_site import connection, gathering
 from shm_site.arriving import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from shm_site.connection import SEND_SECONDS, Connection
+from shm_site.connection import SEND_SECONDS, Connection, Outlet
 from shm_site.gathering import LINGER_BYTES, LINGER_SECONDS, GatheringWorker
 from shm_site.healthcheck import answers
 from shm_site.refusals import RECEIVE_SECONDS
@@ -428,23 +429,83 @@ def test_an_answer_that_is_read_is_sent_to_its_end_and_the_connection_kept(worke
 
 def test_half_a_request_behind_a_whole_one_is_gathered_too(worker, connected):
     client, conn = connected(GET + GET[:10])
-    conn.gathered.recv(65536)
+    read_by_parser(conn)
     worker.finish_request(conn, kept())
 
     assert list(worker.gathering) == [conn]
     client.sendall(GET[10:])
     turn(worker)
     assert worker.in_threads == [conn, conn]
-    assert conn.gathered.recv(65536) == GET
+    assert read_by_parser(conn).path == "/api/v1/healthcheck"
+
+
+def read_by_parser(conn):
+    request = next(conn.parser)
+    request.body.read()
+    return request
 
 
 def test_a_parser_that_has_read_another_request_than_was_gathered_ends_the_connection(worker, connected):
-    _, conn = connected(GET + GET)
-    assert not conn.may_go_on()
-    conn.gathered.recv(65536)
-    assert conn.may_go_on()
-    conn.parser.unreader.unread(b"GET /admin/")
-    assert not conn.may_go_on()
+    agreed, short, long = (connected(GET + GET)[1] for _ in range(3))
+    for conn in (agreed, short, long):
+        read_by_parser(conn)
+    assert agreed.may_go_on()
+    short.gathered.fill(b"GET /admin/")
+    assert not short.may_go_on()
+    long.parser.unreader.unread(b"GET /admin/")
+    assert not long.may_go_on()
+
+
+def test_a_connection_that_idles_keeps_nothing_of_its_requests(worker, connected):
+    body = b"Content-Length: %d\r\n\r\n" % MAX_BODY_BYTES + b"x" * MAX_BODY_BYTES
+    tracemalloc.start()
+    try:
+        _, conn = connected(GET)
+        assert read_by_parser(conn).uri == "/api/v1/healthcheck"
+        before = tracemalloc.get_traced_memory()[0]
+        conn.rest = POST + body
+        worker.finish_request(conn, kept())
+        assert worker.held > MAX_BODY_BYTES
+        next(conn.parser)  # The body is left unread, as by a view that refuses it.
+        assert conn.may_go_on()
+        worker.finish_request(conn, kept())
+        assert tracemalloc.get_traced_memory()[0] - before < MAX_BODY_BYTES / 4
+    finally:
+        tracemalloc.stop()
+    assert worker.held == 0
+
+
+def test_what_waits_for_a_thread_is_held_as_well(worker, connected, monkeypatch):
+    monkeypatch.setattr(gathering, "MAX_HELD_BYTES", 3 * len(GET))
+    connected(GET)
+    connected(GET)
+    assert worker.held == 2 * len(GET)
+    half, _ = connected(GET[:-1])
+    connected(GET)
+
+    assert half.recv(1) == b""
+    assert worker.held == 3 * len(GET)
+
+
+def test_a_thread_waits_for_a_reader_as_long_as_it_reads(monkeypatch):
+    client, server = socket.socketpair()
+    with client, server, ThreadPoolExecutor(1) as pool:
+        outlet = Outlet(server)
+        received = pool.submit(lambda: sum(len(data) for data in iter(lambda: client.recv(65536), b"")))
+        outlet.sendall(b"x" * 20_000_000)
+        while outlet.unsent:
+            outlet.flush()
+        outlet.shutdown(socket.SHUT_WR)
+        assert received.result() == 20_000_000
+
+
+def test_a_thread_waits_no_longer_for_who_does_not_read(monkeypatch):
+    monkeypatch.setattr(connection, "SEND_SECONDS", 0.05)
+    client, server = socket.socketpair()
+    with client, server:
+        outlet = Outlet(server)
+        with pytest.raises(BrokenPipeError):
+            outlet.sendall(b"x" * 20_000_000)
 
 
 def test_a_worker_that_stops_waits_only_for_requests_that_have_begun(worker, connected):
