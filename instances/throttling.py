@@ -16,6 +16,10 @@ from instances.models import RateBucket
 from instances.rates import Rate, Verdict, verdict
 
 SALT_LIFETIME_SECONDS = 24 * 3600
+# Networks are told apart by so many hexadecimal digits of their hash, so there are never more than a million buckets
+# for them in a day, however many networks a flood comes from. Two that share one are rare, never the same for longer
+# than a day, and nobody can choose whose bucket to share.
+NETWORK_DIGITS = 5
 
 # One statement, so that requests at the same moment cannot both take the last place. It changes nothing, and so
 # returns nothing, when the request may not pass. `source` gives the rows.
@@ -102,7 +106,8 @@ class PerAddress(RateThrottle):
     scope = "register"
 
     def client(self, request: Request) -> str:
-        return network_of(request.META.get("REMOTE_ADDR", ""))
+        network = network_of(request.META.get("REMOTE_ADDR", ""))
+        return bucket_key("network", network, time.time())[:NETWORK_DIGITS]
 
 
 class PerInstance(RateThrottle):

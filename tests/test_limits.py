@@ -10,6 +10,7 @@ import time_machine
 from django.http import HttpResponse
 from django.test import RequestFactory
 
+from instances import throttling
 from instances.models import Instance, RateBucket
 from instances.rates import Rate
 from instances.throttling import bucket_key, network_of, sweep
@@ -259,6 +260,25 @@ def test_a_hash_is_another_one_after_a_day_and_on_another_site(settings):
     assert today != bucket_key("snapshot", "192.0.2.1", now)
     settings.SECRET_KEY = "another"
     assert today != bucket_key("register", "192.0.2.1", now)
+
+
+def test_a_flood_from_many_networks_fills_no_more_than_a_bounded_table(clock, client, monkeypatch):
+    monkeypatch.setattr(throttling, "NETWORK_DIGITS", 1)
+
+    for number in range(100):
+        probe(client, f"192.0.2.{number}")
+
+    assert RateBucket.objects.count() <= 16
+
+
+def test_two_networks_hardly_ever_share_a_limit(clock):
+    request = RequestFactory()
+    addresses = [f"10.{number // 250}.{number % 250}.1" for number in range(1000)]
+
+    clients = {throttling.PerAddress().client(request.get("/", REMOTE_ADDR=address)) for address in addresses}
+
+    # About half a pair of a thousand is to be expected.
+    assert len(clients) > 990
 
 
 def test_sweeping_forgets_what_says_nothing_any_more(clock, client):
