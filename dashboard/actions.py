@@ -25,6 +25,9 @@ class Action:
 
 
 ACTIONS = {
+    "approve": Action(
+        "instances.change_instance", Instance.approve, "Approved: it counts once it has signed anything."
+    ),
     "revoke": Action("instances.change_instance", Instance.revoke, "Revoked: nothing it signs is accepted any more."),
     "restore": Action("instances.change_instance", Instance.restore, "Restored: its snapshots are accepted again."),
     "exclude": Action(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -14,15 +15,18 @@ from django.db import transaction
 from django.db.models import Count, ForeignKey, Q, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action as button
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from dashboard.applications import ApplicationPage
 from dashboard.instances import InstancePage
+from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
 from instances.slugs import slug_for
 from metrics.models import MetricSetting, Snapshot
@@ -51,6 +55,9 @@ MAINTAINER_PERMISSIONS = [
     "delete_instance",
     "view_instance",
     "view_publickey",
+    "add_enrolmenttoken",
+    "change_enrolmenttoken",
+    "view_enrolmenttoken",
     "add_metricsetting",
     "change_metricsetting",
     "delete_metricsetting",
@@ -99,6 +106,11 @@ class TeamScoped(ModelAdmin):
         obj.erase()
 
 
+def short_policy(policy: str) -> str:
+    """A registration policy's name without its explanation."""
+    return Application.Registration(policy).label.partition(":")[0]
+
+
 class ApplicationForm(ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -118,12 +130,14 @@ class MetricSettingInline(TabularInline):
 class ApplicationAdmin(TeamScoped):
     inlines = [MetricSettingInline]
     form = ApplicationForm
-    list_display = ["name", "slug", "team", "active_days", "publishes_badges", "instances"]
+    list_display = ["name", "slug", "team", "registers", "active_days", "publishes_badges", "instances"]
     list_select_related = ["team"]
-    list_filter = [("team", admin.RelatedOnlyFieldListFilter), "publishes_badges"]
+    list_filter = [("team", admin.RelatedOnlyFieldListFilter), "registration", "is_confirmed", "publishes_badges"]
     search_fields = ["name", "slug"]
+    actions = ["confirm_selected"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "team"]}),
+        ("Registration", {"fields": ["registration"]}),
         ("Counting", {"fields": ["active_days", "report_minutes", "excludes_ephemeral", "test_environments"]}),
         ("Publishing", {"fields": ["publishes_badges"]}),
         ("Told to its instances", {"fields": ["latest_version", "notice"]}),
@@ -138,6 +152,25 @@ class ApplicationAdmin(TeamScoped):
     def instances(self, application: Application) -> int:
         return application.instance_count  # type: ignore[attr-defined]
 
+    @admin.display(description="Registration", ordering="registration")
+    def registers(self, application: Application) -> str:
+        return short_policy(application.policy)
+
+    @admin.action(description="Confirm as known", permissions=["change"])
+    def confirm_selected(self, request: HttpRequest, applications: QuerySet[Application]) -> None:
+        number = 0
+        for application in applications.unconfirmed():  # type: ignore[attr-defined]
+            application.confirm()
+            self.log_change(request, application, "Confirmed")
+            number += 1
+        self.message_user(request, f"Confirmed: {number} application{'' if number == 1 else 's'}.")
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "registration":
+            site = short_policy(settings.REGISTRATION)
+            kwargs["choices"] = [("", f"As the site says: {site.lower()}"), *Application.Registration.choices]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Application | None = None) -> list[str]:
         # Instances find their application by its slug, so it stays what it was made of.
         readonly = ["slug"]
@@ -148,6 +181,8 @@ class ApplicationAdmin(TeamScoped):
     def save_model(self, request: HttpRequest, obj: Application, form: Any, change: bool) -> None:
         if not change:
             obj.slug = slug_for(obj.name)
+        # Whoever has looked at its settings and saved them knows it.
+        obj.is_confirmed = True
         super().save_model(request, obj, form, change)
 
     def changeform_view(
@@ -160,20 +195,21 @@ class ApplicationAdmin(TeamScoped):
 
 @admin.register(Instance)
 class InstanceAdmin(TeamScoped):
-    list_display = ["instance", "application", "state", "exclusion", "app_version", "environment", "last_report_at"]
+    list_display = ["instance", "application", "standing", "exclusion", "app_version", "environment", "last_report_at"]
     list_select_related = ["application"]
-    list_filter = ["state", "exclusion", ("application", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["state", "awaits_approval", "exclusion", ("application", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["id__startswith", "app_version", "environment", "os_arch"]
     search_help_text = "The beginning of an id, a version, an environment or a system."
     ordering = ["-last_report_at"]
     show_full_result_count = False
-    actions = ["revoke_selected", "restore_selected", "exclude_selected", "include_selected"]
+    actions = ["approve_selected", "revoke_selected", "restore_selected", "exclude_selected", "include_selected"]
     change_form_after_template = "dashboard/admin_instance.html"
     fields = [
         "id",
         "application",
-        "state",
+        "standing",
         "exclusion",
+        "refused_by",
         *Instance.DESCRIPTION,
         "registered_at",
         "activated_at",
@@ -201,6 +237,14 @@ class InstanceAdmin(TeamScoped):
         return format_html(
             '<a class="shm-link" href="{}">Metrics, history and actions</a>', instance.get_absolute_url()
         )
+
+    @admin.display(description="State", ordering="state")
+    def standing(self, instance: Instance) -> str:
+        return "Waiting for approval" if instance.is_waiting else instance.get_state_display()
+
+    @admin.action(description="Approve", permissions=["change"])
+    def approve_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances.waiting(), Instance.approve, "Approved")  # type: ignore[attr-defined]
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
@@ -235,6 +279,96 @@ class InstanceAdmin(TeamScoped):
         page = InstancePage(instance, request.GET, timezone.now()) if instance else None
         context = {**(extra_context or {}), "page": page, "show_save": False, "show_save_and_continue": False}
         return super().changeform_view(request, object_id, form_url, context)
+
+
+class TokenStateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "is"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("valid", "Valid"), ("other", "Expired or revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        valid = EnrolmentToken.objects.valid()
+        match self.value():
+            case "valid":
+                return queryset.filter(pk__in=valid)
+            case "other":
+                return queryset.exclude(pk__in=valid)
+        return queryset
+
+
+@admin.register(EnrolmentToken)
+class EnrolmentTokenAdmin(TeamScoped):
+    """A token is made here, shown once and never again, and revoked; it is not deleted, so that it is known of."""
+
+    list_display = ["name", "application", "state", "created_at", "expires_at", "last_used_on", "uses"]
+    list_select_related = ["application"]
+    list_filter = [TokenStateFilter, ("application", admin.RelatedOnlyFieldListFilter)]
+    search_fields = ["name"]
+    search_help_text = "A part of a token's name."
+    show_full_result_count = False
+    actions = ["revoke_selected"]
+    actions_submit_line = ["revoke"]
+    fields = ["application", "name", "expires_at"]
+    kept = ["state", "created_at", "last_used_on", "uses", "revoked_at"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[str]:
+        return [*self.fields, *self.kept] if obj else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[str]:
+        # Whoever has the token has it for that application.
+        return ["application", *self.kept] if obj else []
+
+    @admin.display
+    def state(self, token: EnrolmentToken) -> str:
+        return token.condition(timezone.now()).capitalize()
+
+    def save_model(self, request: HttpRequest, obj: EnrolmentToken, form: Any, change: bool) -> None:
+        if not change:
+            # Only this very request knows it, for response_add to show.
+            obj.secret = obj.renew()  # type: ignore[attr-defined]
+            obj.application.confirm()
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request: HttpRequest, obj: EnrolmentToken, post_url_continue: str | None = None) -> Any:
+        # Answered at once, without a redirect: the secret would have to be kept somewhere on the way.
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new enrolment token",
+            "token": obj,
+            "secret": obj.secret,  # type: ignore[attr-defined]
+            "server_url": request.build_absolute_uri("/"),
+        }
+        response = TemplateResponse(request, "dashboard/enrolment_token.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        shown = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        is_revoked = EnrolmentToken.objects.filter(pk=object_id).exclude(revoked_at=None).exists()
+        return [] if is_revoked else super().get_actions_submit_line(request, object_id)
+
+    @button(description="Revoke", permissions=["change"])  # type: ignore[untyped-decorator]
+    def revoke(self, request: HttpRequest, token: EnrolmentToken) -> None:
+        self.revoke_selected(request, EnrolmentToken.objects.filter(pk=token.pk))
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke_selected(self, request: HttpRequest, tokens: QuerySet[EnrolmentToken]) -> None:
+        number = 0
+        for token in tokens.filter(revoked_at=None):
+            token.revoke()
+            self.log_change(request, token, "Revoked")
+            number += 1
+        self.message_user(request, f"Revoked: {number} token{'' if number == 1 else 's'}. Whom they let in stays.")
 
 
 class ReadOnly(ModelAdmin):

@@ -11,7 +11,8 @@ from django.http import QueryDict
 from dashboard import keys
 from dashboard.charts import Series, active_history, fleet_history, metric_history
 from dashboard.tables import STATE_FILTERS, InstanceTable, StateFilter
-from instances.models import Application
+from instances.enrolment import EnrolmentToken
+from instances.models import Application, Instance
 from metrics import taking
 from metrics.census import DESCRIPTION, Census, Dimension
 from metrics.figures import Figures
@@ -91,6 +92,23 @@ class ApplicationPage:
         if self.metric is None:
             return active_history(self.application, self.period, self.census)
         return metric_history(self.application, self.metric, self.period, self.census)
+
+    @cached_property
+    def waiting(self) -> int:
+        """How many instances a maintainer has to approve."""
+        return Instance.objects.filter(application=self.application).waiting().count()
+
+    @property
+    def lacks_token(self) -> bool:
+        """Whether nobody can register, because that takes a token and there is none."""
+        if self.application.policy != Application.Registration.TOKEN:
+            return False
+        return not EnrolmentToken.objects.valid().of(self.application.slug).exists()
+
+    @property
+    def policy(self) -> str:
+        """Who may register, in words."""
+        return Application.Registration(self.application.policy).label.lower()
 
     @property
     def chart_title(self) -> str:

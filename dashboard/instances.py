@@ -70,7 +70,9 @@ class InstancePage:
 
     @property
     def condition(self) -> str:
-        """In one word, what the instance is: pending, revoked, excluded, active or silent."""
+        """In one word, what the instance is: waiting (for approval), pending, revoked, excluded, active or silent."""
+        if self.instance.is_waiting:
+            return "waiting"
         if self.instance.state != Instance.State.ACTIVE:
             return self.instance.state
         if self.instance.exclusion:

@@ -16,6 +16,12 @@ SECTIONS: list[tuple[str, list[Item]]] = [
         [
             ("Applications", "apps", "admin:instances_application_changelist", "instances.view_application"),
             ("Instances", "dns", "admin:instances_instance_changelist", "instances.view_instance"),
+            (
+                "Enrolment tokens",
+                "confirmation_number",
+                "admin:instances_enrolmenttoken_changelist",
+                "instances.view_enrolmenttoken",
+            ),
             ("Keys", "key", "admin:instances_publickey_changelist", "instances.view_publickey"),
         ],
     ),

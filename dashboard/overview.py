@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from dashboard.applications import Breakdown, breakdown
 from dashboard.charts import Series, active_histories
 from instances.models import Application
@@ -41,6 +43,12 @@ def rows(applications: ApplicationQuerySet, now: datetime) -> list[Row]:
     histories = active_histories(found, PERIODS["30d"], censuses)
     rows = [_row(application, censuses[application.pk], histories[application.pk]) for application in found]
     return sorted(rows, key=lambda row: (-row.census.active, row.application.name.lower()))
+
+
+def too_many_unconfirmed() -> int:
+    """How many applications nobody has confirmed, if these are so many that no further ones are taken in; else 0."""
+    unconfirmed = Application.objects.unconfirmed().count()
+    return unconfirmed if unconfirmed >= settings.MAX_UNCONFIRMED_APPLICATIONS else 0
 
 
 def _row(application: Application, census: Census, active: Series) -> Row:

@@ -104,6 +104,8 @@ class StateFilter:
                 return instances.silent_since(since)
             case "excluded":
                 return instances.excluded()
+            case "waiting":
+                return instances.waiting()
             case "pending" | "revoked":
                 return instances.filter(state=self.name)
         return instances
@@ -116,6 +118,7 @@ STATE_FILTERS = [
     StateFilter("excluded", "Excluded"),
     StateFilter("revoked", "Revoked"),
     StateFilter("pending", "Pending"),
+    StateFilter("waiting", "Waiting for approval"),
 ]
 
 

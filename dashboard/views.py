@@ -30,8 +30,13 @@ def render(request: HttpRequest, template: str, title: str, **context: Any) -> T
 
 def overview_page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    rows = overview.rows(Application.objects.visible_to(request.user), now)
-    return render(request, "overview", "Overview", rows=rows, at=now, server_url=request.build_absolute_uri("/"))
+    page = {
+        "rows": overview.rows(Application.objects.visible_to(request.user), now),
+        "at": now,
+        "server_url": request.build_absolute_uri("/"),
+        "too_many": overview.too_many_unconfirmed() if request.user.is_superuser else 0,
+    }
+    return render(request, "overview", "Overview", **page)
 
 
 def application_page(request: HttpRequest, slug: str) -> HttpResponse:

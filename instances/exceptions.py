@@ -60,6 +60,40 @@ class Replayed(exceptions.APIException):
     default_code = "replayed"
 
 
+class NotAdmitted(exceptions.APIException):
+    """An application, or the site, does not take the instance in."""
+
+    status_code = 403
+
+
+class EnrolmentRequired(NotAdmitted):
+    """One and the same answer whether a token is missing, wrong, another application's, expired or revoked."""
+
+    default_detail = (
+        "Registering here takes a valid enrolment token of this application. Ask its maintainers for one, and send it "
+        "in X-Enrolment-Token."
+    )
+    default_code = "enrolment_required"
+
+
+class RegistrationClosed(NotAdmitted):
+    default_detail = "No new instances are taken in. Ask the maintainers to open the application's registration."
+    default_code = "registration_closed"
+
+
+class UnknownApplication(NotAdmitted):
+    default_detail = "There is no application of this app_name here. Check its spelling, or ask the site to add it."
+    default_code = "unknown_application"
+
+
+class TooManyApplications(NotAdmitted):
+    default_detail = (
+        "There are too many applications here that nobody has confirmed. Ask the site's administrators to confirm "
+        "those that they know, and to delete the others."
+    )
+    default_code = "too_many_applications"
+
+
 class BodyTooLarge(exceptions.APIException):
     status_code = 413
     default_code = "body_too_large"

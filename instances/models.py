@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import IntegrityError, models, transaction
@@ -15,7 +16,15 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.text import capfirst
 
-from instances.exceptions import Replayed
+from instances.enrolment import EnrolmentToken
+from instances.exceptions import (
+    EnrolmentRequired,
+    NotAdmitted,
+    RegistrationClosed,
+    Replayed,
+    TooManyApplications,
+    UnknownApplication,
+)
 from instances.querysets import ApplicationQuerySet, EventQuerySet, InstanceQuerySet, PublicKeyQuerySet
 from instances.slugs import MAX_LENGTH, slug_for
 
@@ -30,6 +39,12 @@ ONE_LINE = RegexValidator(
 
 class Application(models.Model):
     """A product whose installations are counted."""
+
+    class Registration(models.TextChoices):
+        OPEN = "open", "Open: everybody"
+        APPROVAL = "approval", "Approval: a maintainer lets each instance in"
+        TOKEN = "token", "Token: whoever has an enrolment token"
+        CLOSED = "closed", "Closed: nobody"
 
     slug = models.SlugField(
         max_length=MAX_LENGTH,
@@ -84,11 +99,30 @@ class Application(models.Model):
         validators=[ONE_LINE],
         help_text="Told to every instance in the same way: plain text for those who run it.",
     )
+    registration = models.CharField(
+        max_length=10,
+        choices=Registration,
+        blank=True,
+        help_text="Which new instances may register. Those that are known already go on, whatever stands here.",
+    )
+    is_confirmed = models.BooleanField(
+        "confirmed",
+        default=True,
+        editable=False,
+        help_text="Whether a person has made it or seen to it since it was made on first sight.",
+    )
+    was_used = models.BooleanField(
+        default=False, editable=False, help_text="Whether an instance that had signed something has left it."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ApplicationQuerySet.as_manager()
 
     class Meta:
+        indexes = [
+            # Read whenever an unknown application registers (how many of these are there?), and to forget them.
+            models.Index(fields=["created_at"], condition=models.Q(is_confirmed=False), name="unconfirmed_applications")
+        ]
         ordering = ["name", "pk"]
 
     def __str__(self) -> str:
@@ -101,7 +135,53 @@ class Application(models.Model):
     def named(cls, name: str) -> Application:
         """The application that instances call `name`, created on first sight."""
         # Two first registrations at once: the unique slug lets one create it, and get_or_create finds it for the other.
-        return cls.objects.get_or_create(slug=slug_for(name), defaults={"name": name})[0]
+        made_as = {"name": name, "is_confirmed": False}
+        return cls.objects.get_or_create(slug=slug_for(name), defaults=made_as)[0]
+
+    @classmethod
+    def judge(cls, name: str, token: EnrolmentToken | None) -> Application | None:
+        """The application that instances call `name`, None if it is still to be made. Raises NotAdmitted where it
+        takes no new instance in. `token` is a valid one of this application."""
+        application = cls.objects.filter(slug=slug_for(name)).first()
+        if application is not None:
+            check(application.policy, token)
+            return application
+        if settings.UNKNOWN_APPLICATIONS == "refuse":
+            raise UnknownApplication
+        check(settings.REGISTRATION, token)
+        # Counted and then made, so those that ask at the same moment may all pass: a few more than the bound.
+        if cls.objects.unconfirmed().count() >= settings.MAX_UNCONFIRMED_APPLICATIONS:
+            raise TooManyApplications
+        return None
+
+    @classmethod
+    def admitting(cls, name: str, token: EnrolmentToken | None) -> Application:
+        """The application that instances call `name`, created on first sight. Raises as `judge` does."""
+        application = cls.judge(name, token)
+        if application is None:
+            application = cls.named(name)
+            # Somebody may have made it at this very moment, with a policy of its own.
+            check(application.policy, token)
+        return application
+
+    @property
+    def policy(self) -> str:
+        """Who may register: what it says itself, else what the site says."""
+        return self.registration or settings.REGISTRATION
+
+    def lets_wait(self, token: EnrolmentToken | None) -> bool:
+        """Whether a new instance has to be approved."""
+        return self.policy == self.Registration.APPROVAL and token is None
+
+    def confirm(self) -> None:
+        """A person knows it: it counts against no bound any more, and is not forgotten."""
+        if not self.is_confirmed:
+            self.is_confirmed = True
+            Application.objects.filter(pk=self.pk).update(is_confirmed=True)
+
+    def keep(self) -> None:
+        """An instance that has signed leaves it: it is not forgotten as one that nobody ever used."""
+        Application.objects.filter(pk=self.pk, was_used=False, is_confirmed=False).update(was_used=True)
 
     def erase(self) -> None:
         """Deletes it with its instances and all that is theirs."""
@@ -113,6 +193,14 @@ class Application(models.Model):
     def active_since(self, at: datetime) -> datetime:
         """The oldest time that a newest snapshot may have for its instance to be active at `at`."""
         return at - timedelta(days=self.active_days)
+
+
+def check(policy: str, token: EnrolmentToken | None) -> None:
+    """Raises NotAdmitted where this policy takes no new instance in."""
+    if policy == Application.Registration.CLOSED:
+        raise RegistrationClosed
+    if policy == Application.Registration.TOKEN and token is None:
+        raise EnrolmentRequired
 
 
 class Instance(models.Model):
@@ -137,6 +225,12 @@ class Instance(models.Model):
     exclusion = models.CharField(
         "excluded as", max_length=20, choices=Exclusion, blank=True, help_text="Why it is not counted, if it is not."
     )
+    awaits_approval = models.BooleanField(
+        "waits for approval",
+        default=False,
+        editable=False,
+        help_text="It stays pending, whatever it signs, until a maintainer approves it.",
+    )
     rules_apply = models.BooleanField(
         default=True, editable=False, help_text="Whether rules may exclude it: not since somebody counted it again."
     )
@@ -149,6 +243,13 @@ class Instance(models.Model):
         null=True,
         editable=False,
         help_text="What an unsigned registration has said of it since; holds once the instance signs an activation.",
+    )
+
+    refused_by = models.CharField(
+        max_length=100,
+        blank=True,
+        editable=False,
+        help_text="The application that it says to belong to since, and that has not taken it in.",
     )
 
     registered_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -199,56 +300,120 @@ class Instance(models.Model):
     def current_key(self) -> PublicKey | None:
         return self.keys.current().first()
 
-    def claim(self, application_name: str, description: dict[str, str]) -> None:
-        """Keeps what an unsigned registration says of the instance, until the instance itself confirms it."""
-        claims: dict[str, str] | None = {"app_name": application_name, **description}
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a maintainer has to approve it before it counts."""
+        return self.awaits_approval and self.state == self.State.PENDING
+
+    def claim(self, application_name: str, description: dict[str, str], token: EnrolmentToken | None = None) -> None:
+        """Keeps what an unsigned registration says of the instance, until the instance itself confirms it.
+
+        Of a valid enrolment token it keeps which one that was; of an application that does not take it in, that it
+        is to stay where it is. Neither is the stranger's affair who may have sent it: no refusal is raised.
+        """
+        claims: dict[str, Any] = {"app_name": application_name, **description}
+        moves = slug_for(application_name) != self.application.slug
+        if token and (moves or self.awaits_approval):
+            claims["token"] = token.pk
+        if moves and not _is_admitted(application_name, token):
+            claims["refused"] = True
+        # What a refusal has left behind has to be taken back as well.
         known = {name: getattr(self, name) for name in self.DESCRIPTION}
-        if description == known and slug_for(application_name) == self.application.slug:
-            claims = None
-        if claims != self.claims:
-            self._write(claims=claims)
+        nothing_new = description == known and not (moves or self.refused_by or "token" in claims)
+        wanted = None if nothing_new else claims
+        if wanted != self.claims:
+            self._write(claims=wanted)
 
     def activate(self) -> str:
-        """The instance has signed: it is active, and what was claimed in its name is confirmed. Returns its state.
+        """The instance has signed: what was claimed in its name is confirmed, and it is active unless it waits for
+        approval. Returns its state.
 
         One that has been erased at this very moment is taken for a revoked one.
         """
-        if self.state == self.State.ACTIVE and self.claims is None:
+        signed = self.state == self.State.ACTIVE or (self.is_waiting and self.activated_at)
+        if signed and self.claims is None:
             return self.state
         with transaction.atomic():
             # Locked, so that neither a revocation nor another activation of this moment is overwritten.
             instance = Instance.objects.select_for_update().filter(pk=self.pk).first()
             if instance is None or instance.state == self.State.REVOKED:
                 return self.State.REVOKED
-            changes = instance._confirm(instance.claims) if instance.claims else []
-            is_first = instance.state == self.State.PENDING
-            if is_first:
-                instance.state = self.State.ACTIVE
-                instance.activated_at = timezone.now()
-            instance.save(update_fields=["application", "state", "activated_at", "claims", *self.DESCRIPTION])
-            if is_first:
-                instance.note_activation()
+            changes = instance._settle(instance.claims) if instance.claims else []
+            instance.prove(timezone.now())
+            instance.save(
+                update_fields=[
+                    "application",
+                    "state",
+                    "awaits_approval",
+                    "activated_at",
+                    "claims",
+                    "refused_by",
+                    *self.DESCRIPTION,
+                ]
+            )
             for change in changes:
                 instance.note(Event.Kind.CHANGED, change)
         return instance.state
 
-    def _confirm(self, claims: dict[str, str]) -> list[str]:
-        """Takes over what was claimed. Returns what that changes, in words: "Version: 1.0 → 1.1"."""
-        self.claims = None
-        names = {field.name: capfirst(str(field.verbose_name)) for field in self._meta.local_fields}
-        before = {name: getattr(self, name) for name in self.DESCRIPTION}
-        changes = [
-            f"{names[name]}: {said(value)} → {said(claims[name])}"
-            for name, value in before.items()
-            if claims[name] != value
-        ]
-        for name in self.DESCRIPTION:
-            setattr(self, name, claims[name])
-        if (application := Application.named(claims["app_name"])) != self.application:
-            changes.append(f"Application: {said(self.application.name)} → {said(application.name)}")
-            self.application = application
-            self.events.update(application=application)  # Its history goes with it, to who is in charge of it now.
+    def prove(self, now: datetime) -> None:
+        """It has signed something, so it is active, unless it waits for approval. The caller locks and saves."""
+        if self.activated_at is None:
+            self.activated_at = now
+            self.note_activation()
+        self.state = self.State.PENDING if self.awaits_approval else self.State.ACTIVE
+
+    def _settle(self, claims: dict[str, Any]) -> list[str]:
+        """It is as was claimed, so far as the application that was named takes it in. The caller locks and saves.
+
+        Returns what that changes, in words: "Version: 1.0 → 1.1".
+        """
+        changes = self._describe(claims)
+        self.claims, self.refused_by = None, ""
+        slug = slug_for(claims["app_name"])
+        # Asked for again: it may have been revoked since, and the application's policy may be another one.
+        token = EnrolmentToken.objects.valid().of(slug).filter(pk=claims.get("token", 0)).first()
+        try:
+            if slug != self.application.slug:
+                changes.append(self._move(claims, token))
+            elif self.awaits_approval and token:
+                self._wait(False, "by an enrolment token")
+            else:
+                return changes
+        except NotAdmitted:
+            self.refused_by = claims["app_name"]
+        else:
+            if token:
+                token.count_use()
         return changes
+
+    def _describe(self, claims: dict[str, Any]) -> list[str]:
+        names = {field.name: capfirst(str(field.verbose_name)) for field in self._meta.local_fields}
+        changes = []
+        for name in self.DESCRIPTION:
+            if (before := getattr(self, name)) != claims[name]:
+                changes.append(f"{names[name]}: {said(before)} → {said(claims[name])}")
+                setattr(self, name, claims[name])
+        return changes
+
+    def _move(self, claims: dict[str, Any], token: EnrolmentToken | None) -> str:
+        if claims.get("refused"):
+            raise NotAdmitted  # When it asked. It asks again at its next start.
+        application = Application.admitting(claims["app_name"], token)
+        # Locked, so that it is not forgotten as an empty one at this very moment; or else it is made again.
+        locked = Application.objects.select_for_update().filter(pk=application.pk).first()
+        if self.activated_at:
+            self.application.keep()
+        before, self.application = self.application, locked or Application.named(claims["app_name"])
+        self.events.update(application=self.application)  # Its history goes with it, to who is in charge of it now.
+        self._wait(self.application.lets_wait(token), "by moving to another application")
+        return f"Application: {said(before.name)} → {said(self.application.name)}"
+
+    def _wait(self, waits: bool, detail: str) -> None:
+        """Begins or ends its waiting for approval, which the count of a past time has to know."""
+        if waits != self.awaits_approval:
+            self.awaits_approval = waits
+            kind = Event.Kind.WAITING if waits else Event.Kind.APPROVED
+            Event.objects.create(application=self.application, instance=self, kind=kind, detail=detail)
 
     def rotate(self, public_key: str) -> bool:
         """Puts a new key (64 lower-case hex digits) in the current one's place. Called with its row locked.
@@ -266,6 +431,17 @@ class Instance(models.Model):
         self.note(Event.Kind.ROTATED, f"{key.fingerprint}, in place of {retired.fingerprint if retired else 'none'}")
         return True
 
+    def approve(self) -> None:
+        """Lets it in, if it waits: it counts from now on if it has ever signed anything, or else once it does."""
+        with transaction.atomic():
+            # Locked, so that a first signature of this very moment is seen.
+            instance = Instance.objects.waiting().select_for_update().filter(pk=self.pk).first()
+            if instance is None:
+                return
+            self.state = self.State.ACTIVE if instance.activated_at else self.State.PENDING
+            self._decide(Event.Kind.APPROVED, timezone.now(), state=self.state, awaits_approval=False)
+            self.application.confirm()
+
     def revoke(self) -> None:
         """Nothing that it signs is accepted any more, and it counts nowhere."""
         now = timezone.now()
@@ -273,7 +449,8 @@ class Instance(models.Model):
 
     def restore(self) -> None:
         """Takes a revocation back."""
-        state = self.State.ACTIVE if self.activated_at else self.State.PENDING
+        counts = self.activated_at and not self.awaits_approval
+        state = self.State.ACTIVE if counts else self.State.PENDING
         self._decide(Event.Kind.RESTORED, timezone.now(), state=state, revoked_at=None)
 
     def exclude(self, reason: str) -> None:
@@ -299,6 +476,8 @@ class Instance(models.Model):
             # Locked first: a snapshot that arrives meanwhile waits and then finds nothing to belong to, instead of
             # slipping in between the deletion of the snapshots and that of the instance.
             erased = Instance.objects.select_for_update().filter(pk=self.pk).first()
+            if erased and erased.activated_at:
+                self.application.keep()
             self.delete()
             if erased is not None:
                 Event.note_erasure(erased.application_id, by)
@@ -343,6 +522,14 @@ def said(value: str) -> str:
     return " ".join(value.split()) or "(not said)"
 
 
+def _is_admitted(application_name: str, token: EnrolmentToken | None) -> bool:
+    try:
+        Application.judge(application_name, token)
+    except NotAdmitted:
+        return False
+    return True
+
+
 class Event(models.Model):
     """One line in a fleet's history: what happened to one of its instances, and when. Never who or where from.
 
@@ -360,10 +547,12 @@ class Event(models.Model):
         RESTORED = "restored", "Restored"
         EXCLUDED = "excluded", "Excluded"
         INCLUDED = "included", "Counted again"
+        WAITING = "waiting", "Waiting for approval"
+        APPROVED = "approved", "Approved"
         ERASED = "erased", "Erased"
 
     # What maintainers and rules decide: censuses of past times are taken by it, so it stays as long as its instance.
-    DECISIONS = (Kind.REVOKED, Kind.RESTORED, Kind.EXCLUDED, Kind.INCLUDED)
+    DECISIONS = (Kind.REVOKED, Kind.RESTORED, Kind.EXCLUDED, Kind.INCLUDED, Kind.WAITING, Kind.APPROVED)
     # What an instance, or anybody in its name, can cause as often as it likes: so many lines of each in 24 hours.
     MOST_A_DAY = {Kind.CHANGED: 10, Kind.ROTATED: 10, Kind.WRONG_CLOCK: 1, Kind.CONFLICT: 3}
     # And so many of all of an application's instances that erase themselves.

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
+from django.utils import timezone
 
 if TYPE_CHECKING:
-    from instances.models import Application, Event, Instance, PublicKey  # noqa: F401 - for the quoted type arguments
+    from instances.enrolment import EnrolmentToken  # noqa: F401 - for the quoted type arguments
+    from instances.models import Application, Event, Instance, PublicKey  # noqa: F401
 
 
 def sees_everything(user: AbstractBaseUser | AnonymousUser) -> bool:
@@ -28,9 +30,22 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
         """Those with more instances than that."""
         return self.annotate(size=models.Count("instances")).filter(size__gt=instances)
 
+    def unconfirmed(self) -> Self:
+        """Those that were made on first sight, and that no person has confirmed since."""
+        return self.filter(is_confirmed=False)
+
+    def never_used(self) -> Self:
+        """Unconfirmed ones of no team, without an instance, that never had one that signed anything."""
+        return self.unconfirmed().filter(team=None, was_used=False, instances=None)
+
     def with_last_seen(self) -> Self:
-        """Each with `last_seen_at`: when a new snapshot of any of its instances last arrived."""
-        return self.annotate(last_seen_at=models.Max("instances__last_seen_at"))
+        """Each with `last_seen_at`: when a new snapshot of any of its instances last arrived that counts; and with
+        `waiting`: how many wait for approval."""
+        pending = models.Q(instances__state="pending")
+        return self.annotate(
+            last_seen_at=models.Max("instances__last_seen_at", filter=~pending),
+            waiting=models.Count("instances", filter=pending & models.Q(instances__awaits_approval=True)),
+        )
 
 
 class InstanceQuerySet(models.QuerySet["Instance"]):
@@ -41,8 +56,17 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         return self.filter(application__team__user=user.pk) if user.is_active and user.pk else self.none()
 
     def confirmed(self) -> Self:
-        """Those that have proved to hold their key. A pending instance counts nowhere."""
+        """Those that have proved to hold their key and wait for nobody. A pending instance counts nowhere."""
         return self.exclude(state=self.model.State.PENDING)
+
+    def waiting(self) -> Self:
+        """Those that a maintainer has to approve before they count."""
+        return self.filter(state=self.model.State.PENDING, awaits_approval=True)
+
+    def never_signed_since(self, moment: datetime) -> Self:
+        """Those that registered before `moment`, have signed nothing, and about which nobody has decided anything."""
+        pending = self.filter(state=self.model.State.PENDING, activated_at=None, registered_at__lt=moment)
+        return pending.filter(events=None)
 
     def reporting_since(self, moment: datetime) -> Self:
         """Those that have not been revoked and whose newest snapshot is not older than `moment`."""
@@ -78,6 +102,22 @@ class EventQuerySet(models.QuerySet["Event"]):
     def passed(self, before: datetime) -> Self:
         """Those older than that which need not be kept."""
         return self.filter(kind__in=self.model.PASSING, at__lt=before)
+
+
+class EnrolmentTokenQuerySet(models.QuerySet["EnrolmentToken"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those of the user's teams' applications; all of them for a superuser."""
+        if sees_everything(user):
+            return self
+        return self.filter(application__team__user=user.pk) if user.is_active and user.pk else self.none()
+
+    def valid(self) -> Self:
+        """Those that let an instance in: neither revoked nor expired."""
+        now = timezone.now()
+        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), revoked_at=None)
+
+    def of(self, slug: str) -> Self:
+        return self.filter(application__slug=slug)
 
 
 class PublicKeyQuerySet(models.QuerySet["PublicKey"]):

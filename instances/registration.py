@@ -1,49 +1,69 @@
-"""Registering an instance: spans applications, instances and keys, and settles who was first."""
+"""Registering an instance: spans applications, instances, keys and tokens, and settles who was first."""
 
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from instances.enrolment import EnrolmentToken, digest_of
 from instances.exceptions import KeyConflict, Revoked
 from instances.models import Application, Event, Instance, PublicKey, TurnedAway, said
+from instances.slugs import slug_for
+
+ATTEMPTS = 3
 
 
-def register(data: dict[str, Any]) -> None:
+def register(data: dict[str, Any], shown: str = "") -> None:
     """Makes the instance that `data` (a validated Registration) describes, or checks that it is the one we know.
 
-    Unsigned, so of an instance that exists it changes nothing but what is kept aside for the instance to confirm.
-    Raises KeyConflict for another key, Revoked for a revoked instance.
+    `shown` is the enrolment token that came with it, whatever it may be. Unsigned, so of an instance that exists it
+    changes nothing but what is kept aside for the instance to confirm. Raises KeyConflict for another key, Revoked for
+    a revoked instance, and for a new one NotAdmitted where it may not register.
     """
-    key = PublicKey.objects.current_of(data["instance_id"])
-    if key is None:
+    token = _valid_token(data["app_name"], shown)
+    for attempts_left in reversed(range(ATTEMPTS)):
+        key = PublicKey.objects.current_of(data["instance_id"])
+        if key is not None:
+            return _register_again(key, data, token)
         if TurnedAway.includes(data["instance_id"]):
             raise Revoked(
                 "An instance of this id was revoked, and has since been erased as it asked. Ask the maintainers before "
                 "you register another."
             )
         try:
-            return _create(data)
+            return _create(data, token)
         except IntegrityError:
-            # The same instance registered at the same moment, and was first.
-            key = PublicKey.objects.current_of(data["instance_id"])
-            if key is None:
+            # Either the same instance registered at the same moment, and was first; or its application, which had no
+            # instance, was forgotten at this very moment.
+            if not attempts_left:
                 raise
+    return None
+
+
+def _valid_token(application_name: str, shown: str) -> EnrolmentToken | None:
+    """One query whether or not there is such an application, so that the time it takes does not tell."""
+    if not shown:
+        return None
+    return EnrolmentToken.objects.valid().of(slug_for(application_name)).filter(digest=digest_of(shown)).first()
+
+
+def _register_again(key: PublicKey, data: dict[str, Any], token: EnrolmentToken | None) -> None:
     if key.hex != data["public_key"]:
         stranger = PublicKey(hex=data["public_key"])
         key.instance.note(Event.Kind.CONFLICT, f"somebody registered its id with the key {stranger.fingerprint}")
         raise KeyConflict
     if key.instance.state == Instance.State.REVOKED:
         raise Revoked
-    key.instance.claim(data["app_name"], {name: data[name] for name in Instance.DESCRIPTION})
-    return None
+    key.instance.claim(data["app_name"], _description(data), token)
 
 
-def _create(data: dict[str, Any]) -> None:
+def _create(data: dict[str, Any], token: EnrolmentToken | None) -> None:
     with transaction.atomic():
+        application = Application.admitting(data["app_name"], token)
         instance = Instance.objects.create(
             pk=data["instance_id"],
-            application=Application.named(data["app_name"]),
-            **{name: data[name] for name in Instance.DESCRIPTION},
+            application=application,
+            awaits_approval=application.lets_wait(token),
+            **_description(data),
         )
         PublicKey.objects.create(instance=instance, hex=data["public_key"])
         Event.objects.create(
@@ -53,3 +73,10 @@ def _create(data: dict[str, Any]) -> None:
             kind=Event.Kind.REGISTERED,
             detail=f"Version: {said(instance.app_version)}",
         )
+    if token is not None:
+        # Afterwards, so that many that register with one token do not wait for each other's transactions to end.
+        token.count_use()
+
+
+def _description(data: dict[str, Any]) -> dict[str, str]:
+    return {name: data[name] for name in Instance.DESCRIPTION}

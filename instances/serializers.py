@@ -28,6 +28,8 @@ class Registration(serializers.Serializer[Instance]):
     deployment_mode = Description()
     environment = Description()
     os_arch = Description()
+    # Compared by its digest, whatever it is. One in the header counts first.
+    enrolment_token = Description()
 
     def validate_instance_id(self, value: str) -> UUID:
         parsed = parse_uuid(value)

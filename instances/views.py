@@ -27,6 +27,12 @@ from instances.throttling import PerAddress
 
 logger = logging.getLogger(__name__)
 
+ACTIVATED = {"status": "active", "message": "Instance activated successfully"}
+WAITS = {
+    "status": "pending",
+    "message": "This instance is not counted until a maintainer approves it. Its snapshots are kept meanwhile.",
+}
+
 Authenticators = Sequence[type[BaseAuthentication]]
 
 
@@ -62,7 +68,8 @@ class RegisterView(WireView):
     def post(self, request: Request) -> Response:
         registration = Registration(data=request.data)
         registration.is_valid(raise_exception=True)
-        register(registration.validated_data)
+        data = registration.validated_data
+        register(data, request.headers.get("X-Enrolment-Token", "").strip() or data["enrolment_token"])
         return Response({"status": "ok", "message": "Registered"}, status=201)
 
 
@@ -72,9 +79,10 @@ class ActivateView(WireView):
     def post(self, request: Request) -> Response:
         parse_body(request.body)  # Any JSON will do, but it has to be JSON.
         instance = signing_instance(request)
-        if instance.activate() == Instance.State.REVOKED:
+        state = instance.activate()
+        if state == Instance.State.REVOKED:
             raise Revoked  # At this very moment, after the signature was checked.
-        return Response({"status": "active", "message": "Instance activated successfully"})
+        return Response(WAITS if state == Instance.State.PENDING else ACTIVATED)
 
 
 class HealthcheckView(WireView):

@@ -60,6 +60,8 @@ def describe(instance: Instance, now: datetime) -> dict[str, Any]:
         "state": instance.state,
         "exclusion": instance.exclusion,
         "rules_apply": instance.rules_apply,
+        "awaits_approval": instance.awaits_approval,
+        "refused_by": instance.refused_by,
         **{name: getattr(instance, name) for name in Instance.DESCRIPTION},
         "claims": instance.claims,
         **{name: _time(getattr(instance, name)) for name in TIMES},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
@@ -49,6 +49,7 @@ def now(applications: Iterable[int]) -> dict[int, Fleet]:
     fleets = {pk: Fleet([], pending=0) for pk in applications}
     rows = Instance.objects.filter(application__in=fleets).values_list("application", *_COLUMNS)
     for pk, *row in rows.iterator(chunk_size=2000):
+        # Those that wait for approval among them, whatever they have reported.
         if row[1] == Instance.State.PENDING:
             fleets[pk].pending += 1
         else:
@@ -64,6 +65,7 @@ def at(application: Application, moment: datetime) -> Fleet:
     """As it was at `moment`. Made for one just gone by: what has changed since is looked up, instance by instance."""
     rows = {row[0]: row for row in _rows(application)}
     states = {pk: _from_row(row[: len(_COLUMNS)]) for pk, row in rows.items()}
+    waiting = {pk for pk, row in rows.items() if row[-1]}
     later = [pk for pk, state in states.items() if state.last_report_at and state.last_report_at > moment]
     # When it had last come back before it came back now, only its snapshots know.
     back = {pk for pk in later if (returned := states[pk].returned_at) and returned > moment}
@@ -75,13 +77,15 @@ def at(application: Application, moment: datetime) -> Fleet:
     decided = Event.objects.decisions(application, after=moment).values_list("instance", flat=True)
     for pk, standing in _Standings(application, set(decided)).until(moment).items():
         if pk in states:
-            states[pk] = states[pk]._replace(revoked=standing[0], exclusion=standing[1])
+            states[pk] = states[pk]._replace(revoked=standing.revoked, exclusion=standing.exclusion)
+            (waiting.add if standing.waiting else waiting.discard)(pk)
     proven, pending = [], 0
     for pk, row in rows.items():
-        *_, registered_at, activated_at = row
+        *_, registered_at, activated_at, _ = row
         state = states[pk]
         # Not by its last report, which a replay does not know of one that was silent for long.
-        if state.first_report_at or state.revoked or (activated_at and activated_at <= moment):
+        has_signed = state.first_report_at or (activated_at and activated_at <= moment)
+        if state.revoked or (has_signed and pk not in waiting):
             proven.append(state)
         elif registered_at <= moment:
             pending += 1
@@ -116,23 +120,26 @@ def replay(
 
 
 def _rows(application: Application, columns: tuple[str, ...] = _COLUMNS) -> list[tuple[Any, ...]]:
-    rows = Instance.objects.filter(application=application).values_list(*columns, "registered_at", "activated_at")
+    more = ("registered_at", "activated_at", "awaits_approval")
+    rows = Instance.objects.filter(application=application).values_list(*columns, *more)
     return list(rows.iterator(chunk_size=2000))
 
 
 def _fleet(
     rows: list[tuple[Any, ...]],
     latest: dict[UUID, State],
-    standings: dict[UUID, tuple[bool, str]],
+    standings: dict[UUID, _Standing],
     moment: datetime,
 ) -> Fleet:
     fleet = Fleet([], pending=0)
     for row in rows:
         pk, first_report_at = row[0], row[3]
-        *_, registered_at, activated_at = row
-        revoked, exclusion = standings.get(pk, (False, ""))
+        *_, registered_at, activated_at, awaits_approval = row
+        revoked, exclusion, waits = standings.get(pk, _Standing(waiting=awaits_approval))
         state = latest.get(pk)
-        if state is not None:
+        if waits and not revoked:
+            fleet.pending += registered_at <= moment
+        elif state is not None:
             fleet.states.append(state._replace(revoked=revoked, exclusion=exclusion) if revoked or exclusion else state)
         elif revoked or (activated_at and activated_at <= moment) or (first_report_at and first_report_at <= moment):
             reported = first_report_at if first_report_at and first_report_at <= moment else None
@@ -195,25 +202,40 @@ def _as_reported(state: State, report: tuple[datetime, str, Any] | None) -> Stat
     )
 
 
+class _Standing(NamedTuple):
+    revoked: bool = False
+    exclusion: str = ""
+    waiting: bool = False  # For approval.
+
+
 class _Standings:
-    """Who was revoked, and who excluded as what, as time goes on: by the events, in their order."""
+    """Who was revoked, who excluded as what, and who waited, as time goes on: by the events, in their order."""
 
     def __init__(self, application: Application, pks: Any) -> None:
-        rows = Event.objects.decisions(application).values_list("instance", "at", "kind", "detail")
+        rows = Event.objects.decisions(application).values_list(
+            "instance", "at", "kind", "detail", "instance__awaits_approval"
+        )
         self.events = [row for row in rows if row[0] in pks]
         self.next = 0
-        self.current: dict[UUID, tuple[bool, str]] = {row[0]: (False, "") for row in self.events}
+        # One that was approved without having been made to wait has waited since it registered.
+        waited: dict[UUID, bool] = {}
+        for pk, _, kind, _, awaits_approval in reversed(self.events):
+            changes = kind in (Event.Kind.WAITING, Event.Kind.APPROVED)
+            waited[pk] = kind == Event.Kind.APPROVED if changes else waited.get(pk, awaits_approval)
+        self.current = {pk: _Standing(waiting=waiting) for pk, waiting in waited.items()}
 
-    def until(self, moment: datetime) -> dict[UUID, tuple[bool, str]]:
+    def until(self, moment: datetime) -> dict[UUID, _Standing]:
         """The standing of each instance about which anything was ever decided. Moments must ascend."""
         while self.next < len(self.events) and self.events[self.next][1] <= moment:
-            pk, _, kind, detail = self.events[self.next]
-            revoked, exclusion = self.current[pk]
+            pk, _, kind, detail, _ = self.events[self.next]
+            standing = self.current[pk]
             match kind:
                 case Event.Kind.REVOKED | Event.Kind.RESTORED:
-                    revoked = kind == Event.Kind.REVOKED
+                    standing = standing._replace(revoked=kind == Event.Kind.REVOKED)
                 case Event.Kind.EXCLUDED | Event.Kind.INCLUDED:
-                    exclusion = detail if kind == Event.Kind.EXCLUDED else ""
-            self.current[pk] = (revoked, exclusion)
+                    standing = standing._replace(exclusion=detail if kind == Event.Kind.EXCLUDED else "")
+                case Event.Kind.WAITING | Event.Kind.APPROVED:
+                    standing = standing._replace(waiting=kind == Event.Kind.WAITING)
+            self.current[pk] = standing
             self.next += 1
         return self.current

@@ -55,9 +55,7 @@ def store(instance: Instance, snapshots: Sequence[Sent], now: datetime) -> list[
 
 def _take_in(instance: Instance, new: list[Sent], now: datetime) -> None:
     """Brings the locked instance's row up to date with its new snapshots, which are in the order of their times."""
-    if instance.state == Instance.State.PENDING:
-        instance.state, instance.activated_at = Instance.State.ACTIVE, now
-        instance.note_activation()
+    instance.prove(now)
     instance.last_seen_at = now
     instance.first_report_at = min(new[0].timestamp, instance.first_report_at or new[0].timestamp)
     latest = None

@@ -8,7 +8,7 @@ file with the value, for secrets that come as mounted files.
 import ipaddress
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,6 +82,17 @@ def duration(name: str, default: timedelta) -> timedelta:
         return span
 
     return _read(name, default, cast, "a span of time such as 90s, 10m or 1h30m")
+
+
+def choice(name: str, default: str, choices: Sequence[str]) -> str:
+    """One of a few words, in any case."""
+
+    def cast(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError
+        return value.lower()
+
+    return _read(name, default, cast, f"one of {', '.join(choices)}")
 
 
 def words(name: str, default: list[str]) -> list[str]:

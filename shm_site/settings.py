@@ -204,6 +204,14 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 KEEP_ALL = min(env.duration("SHM_KEEP_ALL", timedelta(days=30)), timedelta(days=36500))
 KEEP_DAILY = min(env.duration("SHM_KEEP_DAILY", timedelta(days=730)), timedelta(days=36500))
 
+# Who may register, where an application does not say so itself (instances.models.Application.Registration), and what
+# becomes of the names of applications that nobody has heard of.
+REGISTRATION = env.choice("SHM_REGISTRATION", "open", ["open", "approval", "token", "closed"])
+UNKNOWN_APPLICATIONS = env.choice("SHM_UNKNOWN_APPLICATIONS", "create", ["create", "refuse"])
+# What anybody can create without proving anything is bounded: in number, and in time.
+MAX_UNCONFIRMED_APPLICATIONS = env.integer("SHM_MAX_UNCONFIRMED_APPLICATIONS", 1000)
+KEEP_PENDING = min(env.duration("SHM_KEEP_PENDING", timedelta(days=7)), timedelta(days=36500))
+
 RATELIMIT_ENABLED = env.boolean("SHM_RATELIMIT_ENABLED", True)
 RATELIMIT_CLEANUP_INTERVAL = env.duration("SHM_RATELIMIT_CLEANUP_INTERVAL", timedelta(minutes=10))
 

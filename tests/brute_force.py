@@ -28,6 +28,16 @@ def leaves(metrics: Any, path: str = "") -> dict[str, Any]:
     return found
 
 
+def waits_at(one: Instance, at: datetime) -> bool:
+    """Whether it waited for approval: as the last event said, or else before the first, or else as it does now."""
+    kinds = ("waiting", "approved")
+    turns = list(Event.objects.filter(instance=one, kind__in=kinds).order_by("at", "pk"))
+    past = [event for event in turns if event.at <= at]
+    if past:
+        return past[-1].kind == "waiting"
+    return turns[0].kind == "approved" if turns else one.awaits_approval
+
+
 def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
     """What the document of the census at `at` must hold."""
     window = timedelta(days=application.active_days)
@@ -41,9 +51,11 @@ def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
         decisions = [event for event in Event.objects.filter(instance=one).order_by("at", "pk") if event.at <= at]
         revocations = [event.kind for event in decisions if event.kind in ("revoked", "restored")]
         exclusions = [event for event in decisions if event.kind in ("excluded", "included")]
+        is_waiting = waits_at(one, at)
         is_revoked = revocations[-1:] == ["revoked"]
         exclusion = exclusions[-1].detail if exclusions and exclusions[-1].kind == "excluded" else ""
-        is_proven = snapshots or is_revoked or (one.activated_at is not None and one.activated_at <= at)
+        has_signed = snapshots or (one.activated_at is not None and one.activated_at <= at)
+        is_proven = is_revoked or (has_signed and not is_waiting)
         if not is_proven and one.registered_at > at:
             continue
         numbers["registered"] += 1

@@ -12,7 +12,7 @@ from metrics import taking
 from metrics.models import ClosedCensus, Snapshot
 from tests import fleet
 
-ACTIONS = ["revoke", "restore", "exclude", "include", "erase"]
+ACTIONS = ["approve", "revoke", "restore", "exclude", "include", "erase"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
@@ -133,7 +133,13 @@ def test_the_audit_log_says_who_did_what(act, reporting, maintainer, name):
     assert entry.user == maintainer
     assert (entry.object_id, entry.object_repr) == (reporting.id, reporting.id)
     assert entry.action_flag == (DELETION if name == "erase" else CHANGE)
-    words = {"erase": "Erased", "exclude": "Excluded", "include": "Included", "revoke": "Revoked"}
+    words = {
+        "approve": "Approved",
+        "erase": "Erased",
+        "exclude": "Excluded",
+        "include": "Included",
+        "revoke": "Revoked",
+    }
     assert words.get(name, "Restored") in entry.get_change_message()
     assert entry.content_type.model_class() is Instance
 

@@ -69,7 +69,7 @@ def test_each_models_list_and_form_open_with_data(page, reporting, superuser):
     LogEntry.objects.create(user=superuser, object_id="1", object_repr="Ledger", action_flag=CHANGE)
     Job.objects.create(name="close_hours")
     models = list(admin.site._registry)
-    names = {"Application", "Instance", "Job", "PublicKey", "LogEntry", "Group", "User"}
+    names = {"Application", "Instance", "EnrolmentToken", "Job", "PublicKey", "LogEntry", "Group", "User"}
     assert {model.__name__ for model in models} == names
 
     for model in models:

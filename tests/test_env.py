@@ -244,3 +244,20 @@ def test_database_refuses_and_never_repeats_the_password(monkeypatch, name, valu
     assert said.startswith(f"{name} must be a database URL, such as ")
     assert said.endswith(".")
     assert "hunter2" not in said
+
+
+# Choices
+
+
+def test_a_choice_is_one_of_its_words_in_any_case(set_to):
+    assert env.choice("SHM_X", "open", ["open", "closed"]) == "open"
+    set_to("Closed")
+    assert env.choice("SHM_X", "open", ["open", "closed"]) == "closed"
+
+
+def test_a_word_that_is_no_choice_is_told_which_there_are(set_to):
+    set_to("shut")
+
+    assert complaint(env.choice, "SHM_X", "open", ["open", "closed"]) == (
+        "SHM_X is 'shut'; it must be one of open, closed."
+    )

@@ -237,7 +237,7 @@ def test_old_lines_of_the_kinds_that_others_cause_are_forgotten(installation, se
     assert forget_events(NOW) is None
 
     kept = {event.kind for event in Event.objects.filter(at__lt=NOW - 10 * DAY)}
-    assert kept == {"registered", "activated", "revoked", "restored", "excluded", "included"}
+    assert kept == {"registered", "activated", "revoked", "restored", "excluded", "included", "waiting", "approved"}
     assert Event.objects.filter(at__gt=NOW - 10 * DAY).count() == len(Event.Kind)
 
 

@@ -24,6 +24,8 @@ KEYS = [
     "state",
     "exclusion",
     "rules_apply",
+    "awaits_approval",
+    "refused_by",
     "app_version",
     "deployment_mode",
     "environment",

@@ -400,7 +400,8 @@ METRICS = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=
 REPORTS = st.lists(
     st.tuples(AGES, METRICS, st.sampled_from(["1.0", "2.0", ""])), max_size=6, unique_by=lambda report: report[0]
 )
-DECISIONS = st.lists(st.tuples(AGES, st.sampled_from(["revoke", "restore", "exclude", "include"])), max_size=4)
+DECIDED = st.sampled_from(["revoke", "restore", "exclude", "include", "approve"])
+DECISIONS = st.lists(st.tuples(AGES, DECIDED), max_size=4)
 
 
 @st.composite
@@ -408,17 +409,20 @@ def lives(draw):
     """Registered, in the order of arrival reported, and what was decided, all by its age."""
     reports = draw(REPORTS)
     oldest = max((age for age, *_ in reports), default=draw(AGES))
-    return oldest + draw(st.sampled_from([timedelta(0), HOUR, DAY * 3])), draw(st.booleans()), reports, draw(DECISIONS)
+    registered = oldest + draw(st.sampled_from([timedelta(0), HOUR, DAY * 3]))
+    return registered, draw(st.sampled_from(["pending", "active", "waiting"])), reports, draw(DECISIONS)
 
 
 def live(application, life, in_order):
-    registered, is_activated, reports, decisions = life
+    registered, begins, reports, decisions = life
+    is_activated = begins == "active"
     made = instance(
         application,
         {},
         state=Instance.State.ACTIVE if is_activated else Instance.State.PENDING,
         registered_at=NOW - registered,
         activated_at=NOW - registered if is_activated else None,
+        awaits_approval=begins == "waiting",
         environment="test",
     )
     for age, metrics, version in sorted(reports, key=lambda report: -report[0]) if in_order else reports:

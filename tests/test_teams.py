@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
 from tests import fleet
 
@@ -20,7 +21,17 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 # Everything by which the other team's application could be recognised.
 SECRET_METRIC, SECRET_VERSION = "penguins_fed", "7.7.7-iceberg"
-SECRETS = ["Menagerie", "menagerie", SECRET_METRIC, "Penguins fed", SECRET_VERSION, "iceberg", "feed-me-fish"]
+SECRET_TOKEN = "Aquarium partners"
+SECRETS = [
+    SECRET_TOKEN,
+    "Menagerie",
+    "menagerie",
+    SECRET_METRIC,
+    "Penguins fed",
+    SECRET_VERSION,
+    "iceberg",
+    "feed-me-fish",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +57,7 @@ def menagerie(other_team) -> Application:
 @pytest.fixture
 def secret(menagerie) -> Instance:
     metrics = {SECRET_METRIC: 41, "motto": "feed-me-fish"}
+    EnrolmentToken.objects.create(application=menagerie, name=SECRET_TOKEN, digest="cd" * 32)
     return fleet.instance(
         menagerie,
         {timezone.now() - timedelta(days=2): metrics, timezone.now(): metrics},
@@ -150,6 +162,21 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/instances/publickey/<path:object_id>/delete/": ("/admin/instances/publickey/{key}/delete/", FORBIDDEN),
     "admin/instances/publickey/<path:object_id>/change/": ("/admin/instances/publickey/{key}/change/", OUR_ADMIN),
     "admin/instances/publickey/<path:object_id>/": ("/admin/instances/publickey/{key}/", REDIRECTED),
+    "admin/instances/enrolmenttoken/": ("/admin/instances/enrolmenttoken/", LISTS),
+    "admin/instances/enrolmenttoken/add/": ("/admin/instances/enrolmenttoken/add/", LISTS),
+    "admin/instances/enrolmenttoken/<path:object_id>/history/": (
+        "/admin/instances/enrolmenttoken/{token}/history/",
+        OUR_ADMIN,
+    ),
+    "admin/instances/enrolmenttoken/<path:object_id>/delete/": (
+        "/admin/instances/enrolmenttoken/{token}/delete/",
+        FORBIDDEN,
+    ),
+    "admin/instances/enrolmenttoken/<path:object_id>/change/": (
+        "/admin/instances/enrolmenttoken/{token}/change/",
+        OUR_ADMIN,
+    ),
+    "admin/instances/enrolmenttoken/<path:object_id>/": ("/admin/instances/enrolmenttoken/{token}/", REDIRECTED),
     "admin/instances/job/": ("/admin/instances/job/", SUPERUSERS),
     "admin/instances/job/add/": ("/admin/instances/job/add/", FORBIDDEN),
     "admin/instances/job/<path:object_id>/history/": ("/admin/instances/job/{job}/history/", SUPERUSERS),
@@ -187,6 +214,7 @@ def filled(ledger, ledger_instance, viewer, team) -> dict[str, Any]:
         "application_type": ContentType.objects.get_for_model(Application).pk,
         "instance": ledger_instance.pk,
         "key": PublicKey.objects.get(instance=ledger_instance).pk,
+        "token": EnrolmentToken.objects.create(application=ledger, name="For the bank", digest="ab" * 32).pk,
         "entry": entry.pk,
         "job": Job.objects.create(name="close_hours").pk,  # Due now, so that the site is ready.
         "team": team.pk,
@@ -281,7 +309,7 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
     """Lists, searches and filters of one's own, and whatever can be asked with another team's ids."""
     menagerie, key = secret.application, secret.keys.get()
     instance_type = ContentType.objects.get_for_model(Instance).pk
-    lists = [f"/admin/instances/{model}/" for model in ("application", "instance", "publickey")]
+    lists = [f"/admin/instances/{model}/" for model in ("application", "instance", "publickey", "enrolmenttoken")]
     change_lists = [
         f"{path}{query}"
         for path in lists
@@ -299,11 +327,22 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
     ]
     autocompletes = [
         f"/admin/autocomplete/?app_label=instances&model_name={model}&field_name={field}&term={term}"
-        for model, field in (("instance", "application"), ("publickey", "instance"), ("application", "team"))
+        for model, field in (
+            ("instance", "application"),
+            ("publickey", "instance"),
+            ("application", "team"),
+            ("enrolmenttoken", "application"),
+        )
         for term in ("", "men", str(secret.pk)[:4])
     ]
     searches = [f"/admin/search/?s={term}{more}" for term in ("men", "a", "pen") for more in ("", "&extended=1")]
-    objects = [("application", menagerie.pk), ("instance", secret.pk), ("publickey", key.pk)]
+    token = menagerie.enrolment_tokens.get()
+    objects = [
+        ("application", menagerie.pk),
+        ("instance", secret.pk),
+        ("publickey", key.pk),
+        ("enrolmenttoken", token.pk),
+    ]
     admin_pages = [
         f"/admin/instances/{model}/{pk}/{page}"
         for model, pk in objects
@@ -327,6 +366,9 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
         *change_lists,
         f"/admin/instances/application/?team__id__exact={menagerie.team_id}",
         f"/admin/instances/instance/?application__id__exact={menagerie.pk}",
+        f"/admin/instances/instance/?application__id__exact={menagerie.pk}&awaits_approval__exact=0",
+        f"/admin/instances/enrolmenttoken/?application__id__exact={menagerie.pk}&is=valid",
+        f"/admin/instances/enrolmenttoken/add/?application={menagerie.pk}",
         "/admin/instances/instance/?state__exact=active&exclusion__exact=",
         *autocompletes,
         *searches,
@@ -385,7 +427,7 @@ def test_admin_actions_do_not_reach_another_teams_instances(ledger_instance, sec
     assert SECRET_VERSION not in body(response)
 
 
-@pytest.mark.parametrize("name", ["revoke", "restore", "exclude", "include", "erase"])
+@pytest.mark.parametrize("name", ["approve", "revoke", "restore", "exclude", "include", "erase"])
 def test_the_pages_actions_do_not_reach_another_teams_instances(secret, maintainer, name):
     before = Instance.objects.values().get(pk=secret.pk)
 
@@ -472,7 +514,7 @@ def test_a_viewer_changes_nothing(ledger, ledger_instance, viewer):
         client.post(f"/admin/instances/instance/{ledger_instance.pk}/delete/", {"post": "yes"}),
         *(
             client.post(f"/instances/{ledger_instance.pk}/{name}")
-            for name in ("revoke", "restore", "exclude", "include", "erase")
+            for name in ("approve", "revoke", "restore", "exclude", "include", "erase")
         ),
     ]
 

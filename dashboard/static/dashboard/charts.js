@@ -102,9 +102,11 @@ function drawAll() {
 }
 
 async function copy(button) {
-  await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent);
-  const text = button.textContent;
-  button.textContent = "Copied";
+  const code = button.parentElement.querySelector("pre"), text = button.textContent;
+  // Browsers lend the clipboard to HTTPS and localhost alone; elsewhere one key is left to press.
+  if (navigator.clipboard) await navigator.clipboard.writeText(code.textContent);
+  else getSelection().selectAllChildren(code);
+  button.textContent = navigator.clipboard ? "Copied" : "Selected, now press Ctrl+C";
   setTimeout(() => { button.textContent = text; }, 1500);
 }
 
