@@ -66,6 +66,7 @@ def regular_work() -> list[Work]:
         Work("sweep_spent_bodies", timedelta(minutes=10), "instances.jobs.sweep_spent_bodies"),
         Work("clear_sessions", timedelta(days=1), "instances.jobs.clear_sessions"),
         Work("forget_events", timedelta(days=1), "instances.jobs.forget_events"),
+        Work("forget_pending", timedelta(hours=1), "instances.forgetting.forget_pending"),
         Work("refresh_presents", timedelta(seconds=30), "metrics.taking.refresh_presents"),
         Work("apply_rules", timedelta(hours=1), "metrics.exclusion.apply_rules"),
         Work("close_hours", timedelta(hours=1), "metrics.taking.close_hours"),

@@ -66,7 +66,9 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
     def never_signed_since(self, moment: datetime) -> Self:
         """Those that registered before `moment`, have signed nothing, and about which nobody has decided anything."""
         pending = self.filter(state=self.model.State.PENDING, activated_at=None, registered_at__lt=moment)
-        return pending.filter(events=None)
+        from instances.models import Event  # At the top it would be a circle.
+
+        return pending.exclude(events__kind__in=Event.DECISIONS)
 
     def reporting_since(self, moment: datetime) -> Self:
         """Those that have not been revoked and whose newest snapshot is not older than `moment`."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connections, transaction
 
+from instances.forgetting import forget_pending
 from instances.models import Application, Instance, PublicKey, RateBucket
 from instances.rates import Rate
 from instances.throttling import take
@@ -152,6 +153,67 @@ def test_an_instance_erased_among_its_requests_is_no_error(active):
     assert statuses <= {200, 202, 400, 403}
     assert not Instance.objects.exists()
     assert not Snapshot.objects.exists()
+
+
+def test_an_application_forgotten_among_its_first_registrations_is_there_in_the_end(no_limits):
+    Application.named("Ledger")
+    Application.objects.update(created_at=datetime.now(UTC) - timedelta(days=30))
+    installations = [Installation("Ledger") for _ in range(10)]
+    calls = [installation.register for installation in installations]
+
+    def forget():
+        forget_pending(datetime.now(UTC))
+
+    answers = at_once(*calls[:5], forget, *calls[5:], forget)
+
+    assert [answer.status_code for answer in answers if answer is not None] == [201] * 10
+    assert Application.objects.get().instances.count() == 10
+
+
+def test_an_instance_that_signs_while_it_is_forgotten_is_wholly_there_or_gone(no_limits):
+    installations = [Installation() for _ in range(8)]
+    for installation in installations:
+        installation.register()
+    Instance.objects.update(registered_at=datetime.now(UTC) - timedelta(days=30))
+
+    answers = at_once(*[i.activate for i in installations], lambda: forget_pending(datetime.now(UTC)))
+
+    stayed = {str(instance.pk) for instance in Instance.objects.all()}
+    for installation, answer in zip(installations, answers, strict=False):
+        assert answer.status_code == (200 if installation.id in stayed else 403)
+    assert Instance.objects.filter(state=Instance.State.ACTIVE).count() == len(stayed)
+
+
+def test_an_instance_that_moves_where_it_is_being_forgotten_arrives(active):
+    Application.named("Abacus")
+    Application.objects.update(created_at=datetime.now(UTC) - timedelta(days=30))
+    active.register(app_name="Abacus")
+
+    [answer, _] = at_once(active.activate, lambda: forget_pending(datetime.now(UTC)))
+
+    assert answer.status_code == 200
+    assert row(active).application.slug == "abacus"
+
+
+def test_an_approval_among_first_signatures_lets_it_in(no_limits, settings):
+    settings.REGISTRATION = "approval"
+    installation = Installation()
+    installation.register()
+    waiting = row(installation)
+
+    at_once(installation.activate, waiting.approve, lambda: installation.snapshot({"users": 1}))
+
+    assert (row(installation).state, row(installation).awaits_approval) == (Instance.State.ACTIVE, False)
+
+
+def test_the_bound_on_unconfirmed_applications_is_missed_by_those_that_ask_at_once_at_most(no_limits, settings):
+    settings.MAX_UNCONFIRMED_APPLICATIONS = 3
+    at_once(*[Installation(f"Application {number}").register for number in range(8)])
+    made = Application.objects.count()
+
+    assert 3 <= made <= 8
+    assert Installation("One more").register().status_code == 403
+    assert Application.objects.count() == made
 
 
 def test_a_bucket_lets_no_more_through_than_it_holds(db):
