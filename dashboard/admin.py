@@ -106,11 +106,6 @@ class TeamScoped(ModelAdmin):
         obj.erase()
 
 
-def short_policy(policy: str) -> str:
-    """A registration policy's name without its explanation."""
-    return Application.Registration(policy).label.partition(":")[0]
-
-
 class ApplicationForm(ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -154,7 +149,7 @@ class ApplicationAdmin(TeamScoped):
 
     @admin.display(description="Registration", ordering="registration")
     def registers(self, application: Application) -> str:
-        return short_policy(application.policy)
+        return application.get_policy_display()
 
     @admin.action(description="Confirm as known", permissions=["change"])
     def confirm_selected(self, request: HttpRequest, applications: QuerySet[Application]) -> None:
@@ -167,8 +162,7 @@ class ApplicationAdmin(TeamScoped):
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "registration":
-            site = short_policy(settings.REGISTRATION)
-            kwargs["choices"] = [("", f"As the site says: {site.lower()}"), *Application.Registration.choices]
+            kwargs["choices"] = [("", f"As the site says: {settings.REGISTRATION}"), *Application.Registration.choices]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Application | None = None) -> list[str]:
@@ -316,8 +310,10 @@ class EnrolmentTokenAdmin(TeamScoped):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_fields(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[str]:
-        return [*self.fields, *self.kept] if obj else self.fields
+    def get_fieldsets(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[Any]:
+        if obj:
+            return [(None, {"fields": [*self.fields, *self.kept]})]
+        return [(None, {"fields": self.fields, "description": "The token is made when this is saved, and shown that one time."})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[str]:
         # Whoever has the token has it for that application.

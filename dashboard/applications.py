@@ -107,8 +107,8 @@ class ApplicationPage:
 
     @property
     def policy(self) -> str:
-        """Who may register, in words."""
-        return Application.Registration(self.application.policy).label.lower()
+        """Who may register, in a word."""
+        return self.application.get_policy_display().lower()
 
     @property
     def chart_title(self) -> str:

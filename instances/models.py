@@ -169,6 +169,10 @@ class Application(models.Model):
         """Who may register: what it says itself, else what the site says."""
         return self.registration or settings.REGISTRATION
 
+    def get_policy_display(self) -> str:
+        """The policy in a word, without its explanation."""
+        return Application.Registration(self.policy).label.partition(":")[0]
+
     def lets_wait(self, token: EnrolmentToken | None) -> bool:
         """Whether a new instance has to be approved."""
         return self.policy == self.Registration.APPROVAL and token is None
