@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard.admin import MAINTAINER_PERMISSIONS
+from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
 from metrics.models import Snapshot
 from tests import fleet
@@ -68,6 +69,7 @@ def problems(response):
 def test_each_models_list_and_form_open_with_data(page, reporting, superuser):
     LogEntry.objects.create(user=superuser, object_id="1", object_repr="Ledger", action_flag=CHANGE)
     Job.objects.create(name="close_hours")
+    EnrolmentToken.objects.create(application=reporting.application, name="Bank", digest="ab" * 32)
     models = list(admin.site._registry)
     names = {"Application", "Instance", "EnrolmentToken", "Job", "PublicKey", "LogEntry", "Group", "User"}
     assert {model.__name__ for model in models} == names
