@@ -313,7 +313,8 @@ class EnrolmentTokenAdmin(TeamScoped):
     def get_fieldsets(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[Any]:
         if obj:
             return [(None, {"fields": [*self.fields, *self.kept]})]
-        return [(None, {"fields": self.fields, "description": "The token is made when this is saved, and shown that one time."})]
+        shown_once = "The token is made when this is saved, and shown that one time."
+        return [(None, {"fields": self.fields, "description": shown_once})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[str]:
         # Whoever has the token has it for that application.
