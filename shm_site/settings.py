@@ -53,8 +53,8 @@ INSTALLED_APPS = [
     "dashboard",
     "metrics",
     "instances",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "dashboard.apps.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -135,6 +135,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("dashboard:overview")
+# Seconds for which a browser stays known to the account that has signed in with it (dashboard.browsers).
+KNOWN_BROWSER_AGE = 90 * 24 * 3600
 # Browsers send these cookies over HTTPS only; a trial on http://localhost needs them without.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SHM_SECURE_COOKIES", False)
 SECURE_HSTS_SECONDS = int(env.duration("SHM_HSTS", timedelta(days=365)).total_seconds()) if SESSION_COOKIE_SECURE else 0
@@ -233,7 +235,15 @@ RATELIMITS = {
     "snapshot": rate("SNAPSHOT", requests=1, burst=2),
     # The same for rotate, export and forget together: a handful in a row, for a client that tries again.
     "action": rate("ACTION", requests=10, burst=5, period=timedelta(hours=1)),
+    # Per address: passwords and codes tried, whosever. Checking one is made to be expensive.
+    "sign_in": rate("ADMIN", requests=30, burst=10),
 }
+
+# Passwords and codes tried at one account: from one address, or in one browser that it knows; and from everywhere else.
+_tries = env.integer("SHM_RATELIMIT_BRUTEFORCE_THRESHOLD", 5, minimum=1)
+_span = env.duration("SHM_RATELIMIT_BRUTEFORCE_BAN", timedelta(minutes=15))
+RATELIMITS["guess"] = Rate(requests=_tries, period=_span, burst=_tries)
+RATELIMITS["account"] = Rate(requests=10 * _tries, period=_span, burst=10 * _tries)
 
 # What is said, and to whom. Nothing here or in gunicorn's configuration writes a client's address.
 

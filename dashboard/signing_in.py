@@ -1,0 +1,84 @@
+"""Signing in, and changing one's password: Django's views and forms, with a limit on guesses before any is checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.http import HttpResponse
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
+
+from dashboard import browsers, guesses
+from dashboard.guesses import Share, TooManyTries
+
+
+class SignInForm(AuthenticationForm):
+    refusal: TooManyTries | None = None
+
+    def clean(self) -> dict[str, Any]:
+        name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if name is None or not password:
+            return super().clean()  # Nothing is checked then, and so nothing counted.
+        address = self.request.META.get("REMOTE_ADDR", "")
+        shares = guesses.shares_of(name, address, browsers.known_to(name, self.request))
+        try:
+            guesses.count(shares)
+        except TooManyTries as refusal:
+            self.refusal = refusal
+            raise
+        cleaned = super().clean()
+        guesses.forgive(shares)
+        return cleaned
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """Asks for the old password, which whoever has stolen a session does not know."""
+
+    refusal: TooManyTries | None = None
+
+    def __init__(self, user: User, *args: Any, session_key: str, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        # By session, not by account: the owner signs in anew and is free of what a thief has used up.
+        self.shares = [Share("guess", f"session:{session_key}")]
+
+    def clean_old_password(self) -> str:
+        try:
+            guesses.count(self.shares)
+        except TooManyTries as refusal:
+            self.refusal = refusal
+            raise
+        password = super().clean_old_password()
+        guesses.forgive(self.shares)
+        return password
+
+
+class Limited:
+    """A form's view that answers 429 when the form was refused for too many tries."""
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response = super().form_invalid(form)  # type: ignore[misc]
+        return form.refusal.mark(response) if form.refusal else response
+
+
+class SignInView(Limited, LoginView):
+    authentication_form = SignInForm
+    template_name = "admin/login.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        browsers.remember(response, form.get_user())
+        return response
+
+
+class OwnPasswordView(Limited, PasswordChangeView):
+    form_class = OwnPasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "session_key": self.request.session.session_key}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        LogEntry.objects.log_actions(form.user.pk, [form.user], CHANGE, "Changed their password.", single_object=True)
+        return response
