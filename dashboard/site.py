@@ -14,6 +14,10 @@ from unfold.sites import UnfoldAdminSite
 
 
 class Site(UnfoldAdminSite):
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        # The colours are in theme.css, because a style element would have to be let through in any page.
+        return {**super().each_context(request), "colors": None}
+
     @method_decorator(never_cache)
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:

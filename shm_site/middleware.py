@@ -1,4 +1,5 @@
-"""Middleware for every request: who the client is behind a proxy, and what to say while the database is away."""
+"""Middleware for every request: who the client is behind a proxy, what a browser may do with the answer, and what to
+say while the database is away."""
 
 import ipaddress
 import logging
@@ -79,6 +80,37 @@ def _client(forwarded: str, peer: str) -> str:
         if not _is_trusted(hop):
             return hop
     return peer
+
+
+# Of what is no page nothing may load anything, should a browser be led to take it for one.
+NO_PAGE_CSP = {
+    "default-src": ["'none'"],
+    "form-action": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "base-uri": ["'none'"],
+}
+
+
+class ContentSecurityPolicyMiddleware:
+    """Tells browsers what a page may load and run (settings.SECURE_CSP); anything but a page may do nothing."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.page = policy(settings.SECURE_CSP)
+        self.no_page = policy(NO_PAGE_CSP)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        # Django's pages for developers bring their own styles and scripts.
+        if not (settings.DEBUG and response.status_code in (404, 500)):
+            is_page = response.headers.get("Content-Type", "").startswith("text/html")
+            response.headers.setdefault("Content-Security-Policy", self.page if is_page else self.no_page)
+        return response
+
+
+def policy(directives: dict[str, list[str]]) -> str:
+    """The header's value."""
+    return "; ".join(" ".join([name, *sources]) for name, sources in directives.items())
 
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "shm_site.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "shm_site.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shm_site.middleware.UnavailableMiddleware",
     "shm_site.middleware.NoNulMiddleware",
@@ -141,6 +142,23 @@ KNOWN_BROWSER_AGE = 90 * 24 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SHM_SECURE_COOKIES", False)
 SECURE_HSTS_SECONDS = int(env.duration("SHM_HSTS", timedelta(days=365)).total_seconds()) if SESSION_COOKIE_SECURE else 0
 
+# What a page may load and do, in the shape of the setting that Django has for it from 6.0 on: nothing from another
+# host, nothing inside another site's frame, and no script or style element that stands in the page itself.
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    # The shell is made with Alpine.js, which turns the expressions in its templates' attributes into functions.
+    "script-src": ["'self'", "'unsafe-eval'"],
+    "style-src": ["'self'"],
+    # Bars and bins of the pages have their size in a style attribute, and so do parts of the shell and of select2.
+    "style-src-attr": ["'unsafe-inline'"],
+    "img-src": ["'self'", "data:"],  # Small pictures in the style sheets of the shell and of Django's admin.
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],  # Autocompletion, and htmx.
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+    "base-uri": ["'none'"],
+}
+
 # Language and time
 
 LANGUAGE_CODE = "en"
@@ -169,21 +187,8 @@ UNFOLD = {
     "SITE_URL": reverse_lazy("dashboard:overview"),
     "SHOW_VIEW_ON_SITE": True,
     "SIDEBAR": {"navigation": "dashboard.navigation.sidebar"},
-    "COLORS": {
-        "primary": {
-            "50": "oklch(96.2% .018 272.314)",
-            "100": "oklch(93% .034 272.788)",
-            "200": "oklch(87% .065 274.039)",
-            "300": "oklch(78.5% .115 274.713)",
-            "400": "oklch(67.3% .182 276.935)",
-            "500": "oklch(58.5% .233 277.117)",
-            "600": "oklch(51.1% .262 276.966)",
-            "700": "oklch(45.7% .24 277.023)",
-            "800": "oklch(39.8% .195 277.366)",
-            "900": "oklch(35.9% .144 278.697)",
-            "950": "oklch(25.7% .09 281.288)",
-        },
-    },
+    "STYLES": [lambda request: static("dashboard/theme.css")],
+    "SCRIPTS": [lambda request: static("dashboard/shell.js")],
 }
 
 # The signed API

@@ -1,6 +1,7 @@
 """The rules that hold the house together: which way imports go, which modules are pure, what is vendored."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,14 @@ def test_the_vendored_chart_library_takes_the_place_of_the_shell_s_own():
     from django.contrib.staticfiles import finders
 
     assert finders.find("unfold/js/chart/chart.js") == str(CHART / "chart.js")
+
+
+def test_the_theme_has_the_colours_that_the_shell_wants():
+    from unfold.settings import CONFIG_DEFAULTS
+
+    css = (ROOT / "dashboard/static/dashboard/theme.css").read_text()
+    colours = dict(re.findall(r"--color-([a-z]+-[\w-]+): (.+);", css))
+    wanted = CONFIG_DEFAULTS["COLORS"]
+    assert set(colours) == {f"{name}-{weight}" for name, weights in wanted.items() for weight in weights}
+    for name in ("base", "font"):
+        assert {weight: colours[f"{name}-{weight}"] for weight in wanted[name]} == wanted[name]
