@@ -18,7 +18,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from dashboard.guesses import same_name
 
-COOKIE = "shm_browser"
+# With a path, so a browser knows by the prefix that it came by HTTPS, and not that this very host has set it.
+COOKIE = "__Secure-shm_browser" if settings.SESSION_COOKIE_SECURE else "shm_browser"
 SALT = "dashboard.browsers"
 
 

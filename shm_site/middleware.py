@@ -91,20 +91,29 @@ NO_PAGE_CSP = {
 }
 
 
-class ContentSecurityPolicyMiddleware:
-    """Tells browsers what a page may load and run (settings.SECURE_CSP); anything but a page may do nothing."""
+class BrowserMiddleware:
+    """Tells browsers what to do with an answer, where the view has not.
+
+    A page may load, run and use what settings.SECURE_CSP and PERMISSIONS_POLICY say; anything but a page may do
+    nothing. None is kept anywhere, because nearly all show what is for one user, or for this moment, alone.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.page = policy(settings.SECURE_CSP)
         self.no_page = policy(NO_PAGE_CSP)
+        self.permissions = ", ".join(f"{feature}={who}" for feature, who in settings.PERMISSIONS_POLICY.items())
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        headers = response.headers
+        headers.setdefault("Cache-Control", "no-store")
+        is_page = headers.get("Content-Type", "").startswith("text/html")
+        if is_page:
+            headers.setdefault("Permissions-Policy", self.permissions)
         # Django's pages for developers bring their own styles and scripts.
         if not (settings.DEBUG and response.status_code in (404, 500)):
-            is_page = response.headers.get("Content-Type", "").startswith("text/html")
-            response.headers.setdefault("Content-Security-Policy", self.page if is_page else self.no_page)
+            headers.setdefault("Content-Security-Policy", self.page if is_page else self.no_page)
         return response
 
 

@@ -67,7 +67,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "shm_site.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "shm_site.middleware.ContentSecurityPolicyMiddleware",
+    "shm_site.middleware.BrowserMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shm_site.middleware.UnavailableMiddleware",
     "shm_site.middleware.NoNulMiddleware",
@@ -138,9 +138,23 @@ LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("dashboard:overview")
 # Seconds for which a browser stays known to the account that has signed in with it (dashboard.browsers).
 KNOWN_BROWSER_AGE = 90 * 24 * 3600
-# Browsers send these cookies over HTTPS only; a trial on http://localhost needs them without.
+SESSION_COOKIE_AGE = max(60, int(env.duration("SHM_SESSION_LIFETIME", timedelta(days=14)).total_seconds()))
+
+# What browsers are told
+
+# One switch for a site that is reached by HTTPS only; a trial on http://localhost needs it off.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SHM_SECURE_COOKIES", False)
-SECURE_HSTS_SECONDS = int(env.duration("SHM_HSTS", timedelta(days=365)).total_seconds()) if SESSION_COOKIE_SECURE else 0
+CSRF_COOKIE_HTTPONLY = True  # Forms carry the token themselves.
+if SESSION_COOKIE_SECURE:
+    # By this prefix a browser takes the cookie from this host alone, over HTTPS, and from no other name of the domain.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    SECURE_HSTS_SECONDS = int(env.duration("SHM_HSTS", timedelta(days=365)).total_seconds())
+    # Only a trusted proxy says what came by HTTPS; without one, pages would be redirected to themselves for ever.
+    SECURE_SSL_REDIRECT = bool(TRUSTED_PROXIES)
+# Never what programs ask for: a redirected POST loses its body, and health checks come by plain HTTP from next door.
+SECURE_REDIRECT_EXEMPT = [r"^(v1|api|badge)/", r"^readyz$"]
+# Neither can be said for the other names of a domain whose owner may use them for something else.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # What a page may load and do, in the shape of the setting that Django has for it from 6.0 on: nothing from another
 # host, nothing inside another site's frame, and no script or style element that stands in the page itself.
@@ -158,6 +172,12 @@ SECURE_CSP = {
     "frame-ancestors": ["'none'"],
     "base-uri": ["'none'"],
 }
+# What no page here asks a browser for, and so nothing that was slipped into one may either.
+_FEATURES = (
+    "accelerometer camera display-capture geolocation gyroscope magnetometer microphone midi payment "
+    "publickey-credentials-get screen-wake-lock serial usb xr-spatial-tracking"
+)
+PERMISSIONS_POLICY = dict.fromkeys(_FEATURES.split(), "()")
 
 # Language and time
 
