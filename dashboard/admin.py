@@ -10,9 +10,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Count, ForeignKey, Q, QuerySet
+from django.db.models import Count, Exists, ForeignKey, OuterRef, Q, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -20,10 +20,13 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action as button
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from dashboard import codes
 from dashboard.applications import ApplicationPage
 from dashboard.instances import InstancePage
 from instances.enrolment import EnrolmentToken
@@ -32,6 +35,8 @@ from instances.slugs import slug_for
 from metrics.models import MetricSetting, Snapshot
 
 admin.site.unregister(User)
+# Their forms show the secrets of the second factor.
+admin.site.unregister([TOTPDevice, StaticDevice])
 admin.site.unregister(Group)
 
 
@@ -443,6 +448,24 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    list_display = ["username", "email", "first_name", "last_name", "is_staff", "has_two_factor"]
+    actions = ["reset_two_factor"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        app = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        return super().get_queryset(request).annotate(has_app=Exists(app))
+
+    @admin.display(description="Two-factor", boolean=True)
+    def has_two_factor(self, user: User) -> bool:
+        return user.has_app  # type: ignore[attr-defined]
+
+    @admin.action(description="Turn off two-factor sign-in", permissions=["change"])
+    def reset_two_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """For who has lost the app and the recovery codes."""
+        if not request.user.is_superuser:
+            raise PermissionDenied("Ask a superuser to turn off another's two-factor sign-in.")
+        number = sum(codes.turn_off(user, by=request.user) for user in users)
+        self.message_user(request, f"Two-factor sign-in turned off: {number} user{'' if number == 1 else 's'}.")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:

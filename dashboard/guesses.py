@@ -12,6 +12,7 @@ import time
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -57,6 +58,14 @@ class TooManyTries(ValidationError):
         return response
 
 
+class Limited:
+    """A form's view that answers 429 when the form was refused for too many tries."""
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]
+        return form.refusal.mark(response) if form.refusal else response
+
+
 def same_name(name: str) -> str:
     """One text for all the ways to type a name: wide letters, upper case, spaces around it."""
     name = name[:LONGEST_NAME]  # Longer ones are nobody's, and some letters become eighteen.
@@ -75,6 +84,13 @@ def shares_of(name: str, address: str, browser: str) -> list[Share]:
         Share("guess", f"account:{account}:{network}"),
         Share("account", account, is_forgiven=False),
     ]
+
+
+def shares_of_code(account: str, address: str, browser: str) -> list[Share]:
+    """The same for the second step, which who knows the password comes to: a right password forgives none of these."""
+    if browser:
+        return [Share("guess", f"code:browser:{browser}")]
+    return [Share("sign_in", network_of(address), is_forgiven=False), Share("guess", f"code:{account}")]
 
 
 def count(shares: Iterable[Share]) -> None:

@@ -8,10 +8,12 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 
-from dashboard import browsers, guesses
-from dashboard.guesses import Share, TooManyTries
+from dashboard import browsers, codes, guesses, two_factor
+from dashboard.guesses import Limited, Share, TooManyTries
 
 
 class SignInForm(AuthenticationForm):
@@ -54,21 +56,18 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         return password
 
 
-class Limited:
-    """A form's view that answers 429 when the form was refused for too many tries."""
-
-    def form_invalid(self, form: Any) -> HttpResponse:
-        response = super().form_invalid(form)  # type: ignore[misc]
-        return form.refusal.mark(response) if form.refusal else response
-
-
 class SignInView(Limited, LoginView):
     authentication_form = SignInForm
     template_name = "admin/login.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
+        user = form.get_user()
+        if codes.app_of(user):
+            two_factor.await_code(self.request, user)
+            address = self.get_redirect_url()
+            return redirect(reverse("admin:sign_in_code", query={"next": address} if address else None))
         response = super().form_valid(form)
-        browsers.remember(response, form.get_user())
+        browsers.remember(response, user)
         return response
 
 

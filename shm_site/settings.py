@@ -50,6 +50,10 @@ CSRF_TRUSTED_ORIGINS = env.words("SHM_CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXIES = env.networks("SHM_TRUSTED_PROXIES")
 
 INSTALLED_APPS = [
+    # Before our own, which takes their secrets out of the admin again.
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "dashboard",
     "metrics",
     "instances",
@@ -136,6 +140,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("dashboard:overview")
+REQUIRE_2FA = env.boolean("SHM_REQUIRE_2FA", False)
+OTP_TOTP_ISSUER = "Self-Hosted Metrics"
+# Codes are limited like passwords (dashboard.guesses); django-otp's own limit lets strangers lock an account.
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 # Seconds for which a browser stays known to the account that has signed in with it (dashboard.browsers).
 KNOWN_BROWSER_AGE = 90 * 24 * 3600
 SESSION_COOKIE_AGE = max(60, int(env.duration("SHM_SESSION_LIFETIME", timedelta(days=14)).total_seconds()))
@@ -207,6 +215,12 @@ UNFOLD = {
     "SITE_URL": reverse_lazy("dashboard:overview"),
     "SHOW_VIEW_ON_SITE": True,
     "SIDEBAR": {"navigation": "dashboard.navigation.sidebar"},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Two-factor sign-in", "link": reverse_lazy("admin:two_factor")},
+        ]
+    },
     "STYLES": [lambda request: static("dashboard/theme.css")],
     "SCRIPTS": [lambda request: static("dashboard/shell.js")],
 }

@@ -1,9 +1,12 @@
 """What a browser lets the pages do: all that they need, and nothing that was slipped into them."""
 
+import base64
 import re
 
 import pytest
 from django.contrib.auth.models import User
+from django_otp.oath import totp
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Page
 
 from tests.test_browser import browser, page  # noqa: F401 - fixtures
@@ -124,3 +127,39 @@ def test_what_is_slipped_into_a_page_does_not_run(live_server, stranger):
     assert stranger.evaluate("getComputedStyle(document.getElementById('injected-link')).color") != "rgb(1, 2, 3)"
     assert stranger.evaluate("document.baseURI").startswith(live_server.url)
     assert not [url for url in answered if "example.org" in url]
+
+
+def test_signing_in_takes_no_javascript(browser, live_server):  # noqa: F811
+    user = User.objects.create_superuser("other", password="correct horse")
+    app = TOTPDevice.objects.create(user=user)
+    opened = browser.new_page()
+    browser.new_cdp_session(opened).send("Emulation.setScriptExecutionDisabled", {"value": True})
+    opened.goto(f"{live_server.url}/admin/login/?next=/admin/two-factor/")
+    opened.get_by_label("Username").fill("other")
+    opened.get_by_label("Password").fill("correct horse")
+    opened.get_by_role("button", name="Log in").click()
+    opened.get_by_label("Code").fill(f"{totp(app.bin_key):06}")
+    opened.get_by_role("button", name="Sign in").click()
+    opened.get_by_text("It is on: a code").wait_for()
+    opened.get_by_label("Your password").fill("correct horse")
+    opened.get_by_role("button", name="Turn it off").click()
+    opened.get_by_role("heading", name="Set up two-factor sign-in").wait_for()
+    opened.close()
+    browser.clear_cookies()
+
+
+def test_setting_up_two_factor_sign_in_keeps_to_the_policy(live_server, page):  # noqa: F811
+    watch(page)
+    page.get_by_text("maintainer", exact=True).locator("visible=true").first.click()
+    page.get_by_role("link", name="Two-factor sign-in").click()
+    picture = page.locator(".shm-qr svg")
+    box = picture.bounding_box()
+    assert box
+    assert box["width"] == box["height"] > 150
+    key = base64.b32decode(page.locator(".shm-key").inner_text().replace(" ", ""))
+    page.get_by_label("Code that the app shows").fill(f"{totp(key):06}")
+    page.get_by_label("Your password").fill("correct horse")
+    page.get_by_role("button", name="Turn it on").click()
+    assert len(page.locator("pre").inner_text().split("\n")) >= 10
+    page.get_by_role("link", name="I have kept them").click()
+    page.wait_for_url(f"{live_server.url}/")

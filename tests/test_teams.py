@@ -121,6 +121,10 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/": ("/admin/", ANY_STAFF),
     "admin/search/": ("/admin/search/?s=ledger&extended=1", (302, 404, 404, 404, 404)),
     "admin/login/": ("/admin/login/", (200, 302, 302, 302, 302)),
+    "admin/login/code/": ("/admin/login/code/", (302, 302, 302, 302, 302)),
+    "admin/two-factor/": ("/admin/two-factor/", ANY_STAFF),
+    "admin/two-factor/off/": ("/admin/two-factor/off/", (302, 405, 405, 405, 405)),
+    "admin/two-factor/codes/": ("/admin/two-factor/codes/", (302, 405, 405, 405, 405)),
     "admin/logout/": ("/admin/logout/", (302, 405, 405, 405, 405)),
     "admin/password_change/": ("/admin/password_change/", ANY_STAFF),
     "admin/password_change/done/": ("/admin/password_change/done/", ANY_STAFF),
@@ -260,7 +264,7 @@ def test_each_route_answers_everybody_as_the_table_says(request, filled, who):
 
 def test_nobody_is_sent_to_the_login_with_the_way_back(filled):
     for path, statuses in TABLE.values():
-        if statuses[0] == 302 and "logout" not in path:
+        if statuses[0] == 302 and "logout" not in path and path != "/admin/login/code/":
             asked = path.format(**filled)
             response = client_of(None).get(asked)
             assert response["Location"].startswith("/admin/login/?next="), asked
