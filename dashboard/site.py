@@ -25,7 +25,10 @@ class Site(UnfoldAdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         # The colours are in theme.css, because a style element would have to be let through in any page.
-        return {**super().each_context(request), "colors": None}
+        context = {**super().each_context(request), "colors": None}
+        if not self.has_permission(request):
+            context["available_apps"] = []  # Else the shell lists them, for who has yet to set up the second factor.
+        return context
 
     def get_urls(self) -> list[Any]:
         from dashboard import two_factor

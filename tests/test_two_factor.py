@@ -478,6 +478,15 @@ def test_who_has_not_set_it_up_gets_no_further_than_there(client, viewer, requir
     assert is_in(client)
 
 
+def test_a_superuser_who_has_not_set_it_up_is_offered_nothing_else(client, superuser, required):
+    password(client, "superuser")
+
+    text = said(client.get(PAGE))
+
+    assert "Set up two-factor sign-in" in text
+    assert not re.findall(r'href="/admin/(?:instances|auth|admin)/', text)
+
+
 def test_who_has_not_set_it_up_can_leave(client, viewer, required):
     password(client)
 
