@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from metrics.bounds import MAX_CENSUS_KEYS, MAX_DIMENSIONS
 from metrics.figures import Figures, Number, figures
 from metrics.flatten import is_number
 from metrics.periods import DAY
@@ -99,6 +100,7 @@ class Census:
     strays: dict[str, int] = field(default_factory=dict)
     dimensions: dict[str, Dimension] = field(default_factory=dict)
     cohorts: dict[str, Cohort] = field(default_factory=dict)
+    left_out: int = 0  # Keys beyond the bounds, which are in none of the above.
 
     COUNTS = (
         "registered",
@@ -122,6 +124,7 @@ class Census:
             "strays": self.strays,
             "dimensions": {name: vars(dimension) for name, dimension in self.dimensions.items()},
             "cohorts": {week: [cohort.size, cohort.active] for week, cohort in self.cohorts.items()},
+            "left_out": self.left_out,
         }
 
     @classmethod
@@ -133,6 +136,7 @@ class Census:
             strays=document["strays"],
             dimensions={name: Dimension(**parts) for name, parts in document["dimensions"].items()},
             cohorts={week: Cohort(*counts) for week, counts in document["cohorts"].items()},
+            left_out=document.get("left_out", 0),  # Those taken before there were bounds have all keys.
         )
 
     @property
@@ -205,14 +209,30 @@ def _count_metrics(census: Census, fleet: list[State]) -> None:
                 numbers[key].append(value)
             else:
                 texts[key][_label(value)] += 1
-    census.figures = {key: figures(numbers[key]) for key in sorted(numbers)}
-    for key, counter in sorted(texts.items()):
+    kept = _most_reported(numbers, texts)
+    census.left_out = len(numbers.keys() | texts.keys()) - len(kept)
+    census.figures = {key: figures(numbers[key]) for key in sorted(numbers.keys() & kept)}
+    for key, counter in sorted((key, texts[key]) for key in texts.keys() & kept):
         if key in numbers:
             census.strays[key] = counter.total()
         mostly_numbers = len(numbers.get(key, ())) >= counter.total()
         # A metric called like a part of the description would mix with it, and count its instance twice.
         if set(counter) - {""} and not mostly_numbers and key not in DESCRIPTION:
             census.dimensions[key] = Dimension.of(counter)
+
+
+def _most_reported(numbers: dict[str, list[Number]], texts: dict[str, Counter[str]]) -> set[str]:
+    """The keys that a census holds: those that most instances report, the first by name of equals. Keys of one
+    installation alone, however many it sends, never push out what all have."""
+    if len(numbers) + len(texts) <= MAX_DIMENSIONS:
+        return numbers.keys() | texts.keys()
+    reporters = Counter({key: len(values) for key, values in numbers.items()})
+    for key, counter in texts.items():
+        reporters[key] += counter.total()
+    ranked = sorted(reporters, key=lambda key: (-reporters[key], key))
+    as_text = [key for key in ranked if key in texts and texts[key].total() > len(numbers.get(key, ()))]
+    too_many = set(as_text[MAX_DIMENSIONS:])
+    return set([key for key in ranked if key not in too_many][:MAX_CENSUS_KEYS])
 
 
 def _label(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from metrics import bounds
+
 Scalar = int | float | str | bool
 
 
@@ -26,8 +28,12 @@ def flatten(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def scalars(metrics: dict[str, Any]) -> dict[str, Scalar]:
-    """The leaves that are a metric or a dimension: numbers, strings and booleans."""
-    return {path: value for path, value in flatten(metrics).items() if isinstance(value, (int, float, str))}
+    """The leaves that are a metric or a dimension, within what is counted (metrics.bounds): numbers, strings and
+    booleans. Whatever counts a snapshot, when it arrives or years later, counts these."""
+    leaves = flatten(metrics).items()
+    return bounds.first_keys(
+        {path: leaf for path, leaf in leaves if isinstance(leaf, (int, float, str)) and bounds.is_counted(path, leaf)}
+    )
 
 
 def is_number(value: object) -> bool:

@@ -94,6 +94,7 @@ def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
     return {
         "instances": {**{name: numbers[name] for name in names}, "excluded": dict(excluded)},
         "cohorts": cohorts,
+        "left_out": 0,
         **_what_they_report(fleet),
     }
 
