@@ -32,7 +32,7 @@ from dashboard.instances import InstancePage
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
 from instances.slugs import slug_for
-from metrics.models import MetricSetting, Snapshot
+from metrics.models import KeyFlag, MetricSetting, Snapshot
 
 admin.site.unregister(User)
 # Their forms show the secrets of the second factor.
@@ -67,6 +67,7 @@ MAINTAINER_PERMISSIONS = [
     "change_metricsetting",
     "delete_metricsetting",
     "view_metricsetting",
+    "view_keyflag",
 ]
 
 
@@ -419,6 +420,32 @@ class PublicKeyAdmin(ReadOnly, TeamScoped):
     @admin.display(ordering="instance__application__name")
     def application(self, key: PublicKey) -> str:
         return key.instance.application.name
+
+
+@admin.register(KeyFlag)
+class KeyFlagAdmin(ReadOnly, TeamScoped):
+    """What was removed or left out; what is to become of it is said on the application's page."""
+
+    list_display = ["key_shown", "application", "kind", "first_at", "last_at", "allowed_at"]
+    list_select_related = ["application"]
+    list_filter = ["kind", ("application", admin.RelatedOnlyFieldListFilter)]
+    search_fields = ["key"]
+    ordering = ["-last_at", "key"]
+    fields = ["application", "key", "kind", "first_at", "last_at", "allowed_at", "page_link"]
+    readonly_fields = ["page_link"]
+    show_full_result_count = False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {"title": "Flagged keys", **(extra_context or {})})
+
+    @admin.display(description="Key", ordering="key")
+    def key_shown(self, flag: KeyFlag) -> str:
+        return flag.key or "(a whole snapshot)"
+
+    @admin.display(description="What to do")
+    def page_link(self, flag: KeyFlag) -> SafeString:
+        link = '<a class="shm-link" href="{}">The application\'s page says what it means and lets you allow it</a>'
+        return format_html(link, flag.application.get_absolute_url())
 
 
 @admin.register(LogEntry)

@@ -10,6 +10,7 @@ from django.http import QueryDict
 
 from dashboard import keys
 from dashboard.charts import Series, active_history, fleet_history, metric_history
+from dashboard.flags import Notice
 from dashboard.tables import STATE_FILTERS, InstanceTable, StateFilter
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance
@@ -71,6 +72,7 @@ class ApplicationPage:
         metric = query.get("metric")
         self.metric = metric if metric in self.census.figures and metric in self.keys else None
         self.table = InstanceTable(application, self.keys, query, now)
+        self.notice = Notice.of(application, now)
         self.rows = self.table.page()
 
     @property

@@ -23,6 +23,7 @@ SECTIONS: list[tuple[str, list[Item]]] = [
                 "instances.view_enrolmenttoken",
             ),
             ("Keys", "key", "admin:instances_publickey_changelist", "instances.view_publickey"),
+            ("Flagged keys", "privacy_tip", "admin:metrics_keyflag_changelist", "metrics.view_keyflag"),
         ],
     ),
     (

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from dashboard import actions, badges, views
+from dashboard import actions, badges, flags, views
 
 app_name = "dashboard"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("applications/<slug:slug>/instances.csv", page(views.instances_csv), name="instances_csv"),
     path("applications/<slug:slug>/history/", page(views.history_page), name="history"),
     path("applications/<slug:slug>/history.csv", page(views.history_csv), name="history_csv"),
+    path("applications/<slug:slug>/flags/<int:pk>/<slug:name>", page(flags.decide), name="flag_action"),
     path("instances/<uuid:pk>/", page(views.instance_page), name="instance"),
     path("instances/<uuid:pk>/<slug:name>", page(actions.act), name="instance_action"),
     path("badge/<slug:slug>/instances", badges.instances, name="badge_instances"),

@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from instances.enrolment import EnrolmentToken, digest_of
 from instances.exceptions import KeyConflict, Revoked
 from instances.models import Application, Event, Instance, PublicKey, TurnedAway, said
+from instances.personal_findings import found_in_registration, without_personal_data
 from instances.slugs import slug_for
 
 ATTEMPTS = 3
@@ -19,18 +21,19 @@ def register(data: dict[str, Any], shown: str = "") -> None:
     changes nothing but what is kept aside for the instance to confirm. Raises KeyConflict for another key, Revoked for
     a revoked instance, and for a new one NotAdmitted where it may not register.
     """
+    data, findings = without_personal_data(data, Instance.DESCRIPTION)
     token = _valid_token(data["app_name"], shown)
     for attempts_left in reversed(range(ATTEMPTS)):
         key = PublicKey.objects.current_of(data["instance_id"])
         if key is not None:
-            return _register_again(key, data, token)
+            return _register_again(key, data, token, findings)
         if TurnedAway.includes(data["instance_id"]):
             raise Revoked(
                 "An instance of this id was revoked, and has since been erased as it asked. Ask the maintainers before "
                 "you register another."
             )
         try:
-            return _create(data, token)
+            return _create(data, token, findings)
         except IntegrityError:
             # Either the same instance registered at the same moment, and was first; or its application, which had no
             # instance, was forgotten at this very moment.
@@ -46,17 +49,20 @@ def _valid_token(application_name: str, shown: str) -> EnrolmentToken | None:
     return EnrolmentToken.objects.valid().of(slug_for(application_name)).filter(digest=digest_of(shown)).first()
 
 
-def _register_again(key: PublicKey, data: dict[str, Any], token: EnrolmentToken | None) -> None:
+def _register_again(
+    key: PublicKey, data: dict[str, Any], token: EnrolmentToken | None, findings: list[tuple[str, str]]
+) -> None:
     if key.hex != data["public_key"]:
         stranger = PublicKey(hex=data["public_key"])
         key.instance.note(Event.Kind.CONFLICT, f"somebody registered its id with the key {stranger.fingerprint}")
         raise KeyConflict
     if key.instance.state == Instance.State.REVOKED:
         raise Revoked
+    _report(key.instance.application_id, findings)
     key.instance.claim(data["app_name"], _description(data), token)
 
 
-def _create(data: dict[str, Any], token: EnrolmentToken | None) -> None:
+def _create(data: dict[str, Any], token: EnrolmentToken | None, findings: list[tuple[str, str]]) -> None:
     with transaction.atomic():
         application = Application.admitting(data["app_name"], token)
         instance = Instance.objects.create(
@@ -73,6 +79,7 @@ def _create(data: dict[str, Any], token: EnrolmentToken | None) -> None:
             kind=Event.Kind.REGISTERED,
             detail=f"Version: {said(instance.app_version)}",
         )
+    _report(application.pk, findings)
     if token is not None:
         # Afterwards, so that many that register with one token do not wait for each other's transactions to end.
         token.count_use()
@@ -80,3 +87,8 @@ def _create(data: dict[str, Any], token: EnrolmentToken | None) -> None:
 
 def _description(data: dict[str, Any]) -> dict[str, str]:
     return {name: data[name] for name in Instance.DESCRIPTION}
+
+
+def _report(application_id: int, findings: list[tuple[str, str]]) -> None:
+    if findings:
+        found_in_registration.send(None, application_id=application_id, findings=findings, now=timezone.now())

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from instances import ed25519
 from instances.models import Instance
+from instances.personal_findings import is_name
 from instances.wire import parse_uuid
 
 
@@ -36,6 +37,13 @@ class Registration(serializers.Serializer[Instance]):
         if parsed is None:
             raise serializers.ValidationError("Send a UUID in its canonical form of 36 characters.")
         return parsed
+
+    def validate_app_name(self, value: str) -> str:
+        if not is_name(value):
+            raise serializers.ValidationError(
+                "Send the application's name. This looks like an address, a path or a key."
+            )
+        return value
 
     def validate_public_key(self, value: str) -> str:
         if not ed25519.is_public_key(value):

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from instances.exceptions import Revoked
 from instances.models import Instance
+from metrics.flags import screened
 from metrics.flatten import scalars
 from metrics.models import Snapshot
 
@@ -39,7 +40,11 @@ def store(instance: Instance, snapshots: Sequence[Sent], now: datetime) -> list[
         if locked is None or locked.state == Instance.State.REVOKED:
             raise Revoked
         known = Snapshot.objects.timestamps_of(locked, list(first_of))
-        new = [sent for timestamp, sent in sorted(first_of.items()) if timestamp not in known]
+        new = [
+            Sent(timestamp, screened(locked.application_id, sent.metrics, now))
+            for timestamp, sent in sorted(first_of.items())
+            if timestamp not in known
+        ]
         if new:
             version = locked.app_version
             Snapshot.objects.bulk_create(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 from instances.models import Application, Instance
+from instances.personal import Kind as Personal
 from metrics.census import Census
 from metrics.fields import SentJSONField
-from metrics.querysets import ClosedCensusQuerySet, MetricSettingQuerySet, SnapshotQuerySet
+from metrics.querysets import ClosedCensusQuerySet, KeyFlagQuerySet, MetricSettingQuerySet, SnapshotQuerySet
+from metrics.screening import COLLISION, LONG_KEY, LONG_TEXT, LONGEST_PATH, MANY_KEYS
 
 
 class Snapshot(models.Model):
@@ -113,3 +116,37 @@ class MetricSetting(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class KeyFlag(models.Model):
+    """That something under a key was removed, or left out of the count, and why. What it was is written nowhere."""
+
+    KINDS = [
+        *((kind.value, kind.words) for kind in Personal),
+        (COLLISION, "same key once its personal part was removed"),
+        (LONG_KEY, "key too long"),
+        (LONG_TEXT, "text too long"),
+        (MANY_KEYS, "too many keys"),
+    ]
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="key_flags")
+    # Empty where it is about a whole snapshot.
+    key = models.CharField(max_length=LONGEST_PATH, blank=True)
+    kind = models.CharField("why", max_length=20, choices=KINDS)
+    first_at = models.DateTimeField("first seen", default=timezone.now)
+    last_at = models.DateTimeField("last seen", default=timezone.now)
+    allowed_at = models.DateTimeField("allowed", null=True, help_text="Since then what stands under the key is kept.")
+
+    objects = KeyFlagQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["application", "key", "kind"], name="one_flag_per_key_and_kind")]
+        ordering = ["key", "kind"]
+
+    def __str__(self) -> str:
+        return f"{self.key or 'a whole snapshot'}: {self.get_kind_display()}"
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether something was removed, which the maintainers may allow; everything else is only left out."""
+        return self.kind in {kind.value for kind in Personal}

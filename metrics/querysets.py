@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.db.models.functions import Cast, ExtractHour
 
+from instances.querysets import sees_everything
 from metrics.figures import Figures
 from metrics.keys import Overrides
 
 if TYPE_CHECKING:
     from instances.models import Application, Instance
-    from metrics.models import ClosedCensus, MetricSetting, Snapshot  # noqa: F401 - for the quoted type arguments
+    from metrics.models import ClosedCensus, KeyFlag, MetricSetting, Snapshot  # noqa: F401 - for the quoted type arguments
 
 
 # Of at most 64 KiB each: 13 MiB in memory at the worst.
@@ -108,3 +110,25 @@ class MetricSettingQuerySet(models.QuerySet["MetricSetting"]):
             system=frozenset(key for key, kind, _ in rows if kind == self.model.Kind.SYSTEM),
             hidden=frozenset(key for key, _, hidden in rows if hidden),
         )
+
+
+class KeyFlagQuerySet(models.QuerySet["KeyFlag"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those of the applications of the user's teams; all of them for a superuser."""
+        if sees_everything(user):
+            return self
+        return self.filter(application__team__user=user.pk) if user.is_active and user.pk else self.none()
+
+    def of(self, application_id: int, keys: Collection[str]) -> Self:
+        return self.filter(application=application_id, key__in=keys)
+
+    def allowed(self) -> Self:
+        return self.exclude(allowed_at=None)
+
+    def recent(self, since: datetime) -> Self:
+        """Those that are still sent and not allowed."""
+        return self.filter(allowed_at=None, last_at__gte=since)
+
+    def stale(self, before: datetime) -> Self:
+        """Those that were last seen before then, and hold no decision."""
+        return self.filter(allowed_at=None, last_at__lt=before)

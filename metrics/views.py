@@ -24,6 +24,7 @@ from metrics.fields import dumps
 from metrics.filing import Report, file
 from metrics.flatten import scalars
 from metrics.ingestion import Outcome, Sent, store
+from metrics.screening import findings_of
 
 ANSWERS = {
     Outcome.STORED: {"status": "ok", "message": "Snapshot received"},
@@ -62,7 +63,7 @@ class SnapshotView(ReportView):
 
     def file(self, request: Request, sent: Sent, now: datetime) -> dict[str, str]:
         """Files the snapshot. Returns the answer."""
-        if connection.vendor != "postgresql":
+        if connection.vendor != "postgresql" or findings_of(sent.metrics):
             return _store(self.admit(request), sent, now)
         receipt = file(Report(signer(request), sent.timestamp, dumps(sent.metrics), dumps(scalars(sent.metrics))))
         if receipt.limit is not None:

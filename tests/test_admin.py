@@ -15,7 +15,7 @@ from django.utils import timezone
 from dashboard.admin import MAINTAINER_PERMISSIONS
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
-from metrics.models import Snapshot
+from metrics.models import KeyFlag, Snapshot
 from tests import fleet
 
 DAY = timedelta(days=1)
@@ -70,8 +70,9 @@ def test_each_models_list_and_form_open_with_data(page, reporting, superuser):
     LogEntry.objects.create(user=superuser, object_id="1", object_repr="Ledger", action_flag=CHANGE)
     Job.objects.create(name="close_hours")
     EnrolmentToken.objects.create(application=reporting.application, name="Bank", digest="ab" * 32)
+    KeyFlag.objects.create(application=Application.objects.first(), key="owner", kind="email")
     models = list(admin.site._registry)
-    names = {"Application", "Instance", "EnrolmentToken", "Job", "PublicKey", "LogEntry", "Group", "User"}
+    names = {"Application", "Instance", "EnrolmentToken", "Job", "PublicKey", "KeyFlag", "LogEntry", "Group", "User"}
     assert {model.__name__ for model in models} == names
 
     for model in models:

@@ -13,14 +13,18 @@ ORDER = ["instances", "metrics", "dashboard"]
 # These know nothing of Django, so that they can be read, tested and measured by themselves.
 PURE = [
     "instances/ed25519.py",
+    "instances/keywords.py",
+    "instances/personal.py",
     "instances/rates.py",
     "instances/slugs.py",
     "instances/wire.py",
+    "metrics/bounds.py",
     "metrics/census.py",
     "metrics/figures.py",
     "metrics/flatten.py",
     "metrics/keys.py",
     "metrics/periods.py",
+    "metrics/screening.py",
     "metrics/together.py",
     "dashboard/numbers.py",
     "dashboard/svg.py",

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
+from metrics.models import KeyFlag
 from tests import fleet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
@@ -56,7 +57,7 @@ def menagerie(other_team) -> Application:
 
 @pytest.fixture
 def secret(menagerie) -> Instance:
-    metrics = {SECRET_METRIC: 41, "motto": "feed-me-fish"}
+    metrics = {SECRET_METRIC: 41, "motto": "feed-me-fish", f"{SECRET_METRIC}_by": "keeper@example.com"}
     EnrolmentToken.objects.create(application=menagerie, name=SECRET_TOKEN, digest="cd" * 32)
     return fleet.instance(
         menagerie,
@@ -116,6 +117,10 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "applications/<slug:slug>/instances.csv": ("/applications/ledger/instances.csv", OUR_TEAM),
     "applications/<slug:slug>/history/": ("/applications/ledger/history/", OUR_TEAM),
     "applications/<slug:slug>/history.csv": ("/applications/ledger/history.csv", OUR_TEAM),
+    "applications/<slug:slug>/flags/<int:pk>/<slug:name>": (
+        "/applications/ledger/flags/{flag}/allow",
+        (302, 405, 405, 405, 405),
+    ),
     "instances/<uuid:pk>/": ("/instances/{instance}/", OUR_TEAM),
     "instances/<uuid:pk>/<slug:name>": ("/instances/{instance}/revoke", (302, 405, 405, 405, 405)),
     "admin/": ("/admin/", ANY_STAFF),
@@ -137,7 +142,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
         "/admin/r/{application_type}/{application}/",
         NOWHERE,
     ),
-    "admin/^(?P<app_label>instances|admin|auth)/$": ("/admin/instances/", (302, 200, 404, 200, 200)),
+    "admin/^(?P<app_label>instances|metrics|admin|auth)/$": ("/admin/instances/", (302, 200, 404, 200, 200)),
     "admin/(?P<url>.*)$": ("/admin/nothing-here", (302, 404, 404, 404, 404)),
     "admin/instances/application/": ("/admin/instances/application/", LISTS),
     "admin/instances/application/add/": ("/admin/instances/application/add/", SUPERUSERS),
@@ -181,6 +186,12 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
         OUR_ADMIN,
     ),
     "admin/instances/enrolmenttoken/<path:object_id>/": ("/admin/instances/enrolmenttoken/{token}/", REDIRECTED),
+    "admin/metrics/keyflag/": ("/admin/metrics/keyflag/", LISTS),
+    "admin/metrics/keyflag/add/": ("/admin/metrics/keyflag/add/", FORBIDDEN),
+    "admin/metrics/keyflag/<path:object_id>/history/": ("/admin/metrics/keyflag/{flag}/history/", OUR_ADMIN),
+    "admin/metrics/keyflag/<path:object_id>/delete/": ("/admin/metrics/keyflag/{flag}/delete/", FORBIDDEN),
+    "admin/metrics/keyflag/<path:object_id>/change/": ("/admin/metrics/keyflag/{flag}/change/", OUR_ADMIN),
+    "admin/metrics/keyflag/<path:object_id>/": ("/admin/metrics/keyflag/{flag}/", REDIRECTED),
     "admin/instances/job/": ("/admin/instances/job/", SUPERUSERS),
     "admin/instances/job/add/": ("/admin/instances/job/add/", FORBIDDEN),
     "admin/instances/job/<path:object_id>/history/": ("/admin/instances/job/{job}/history/", SUPERUSERS),
@@ -220,6 +231,7 @@ def filled(ledger, ledger_instance, viewer, team) -> dict[str, Any]:
         "key": PublicKey.objects.get(instance=ledger_instance).pk,
         "token": EnrolmentToken.objects.create(application=ledger, name="For the bank", digest="ab" * 32).pk,
         "entry": entry.pk,
+        "flag": KeyFlag.objects.create(application=ledger, key="owner", kind="email").pk,
         "job": Job.objects.create(name="close_hours").pk,  # Due now, so that the site is ready.
         "team": team.pk,
         "user": viewer.pk,
@@ -368,6 +380,11 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
         f"/instances/{secret.pk}/",
         f"/instances/{secret.pk}/revoke",
         *change_lists,
+        "/admin/metrics/keyflag/",
+        "/admin/metrics/keyflag/?q=penguins",
+        f"/admin/metrics/keyflag/?application__id__exact={menagerie.pk}",
+        *(f"/admin/metrics/keyflag/{flag.pk}/{page}" for flag in menagerie.key_flags.all() for page in ("", "change/")),
+        *(f"/applications/ledger/flags/{flag.pk}/allow" for flag in menagerie.key_flags.all()),
         f"/admin/instances/application/?team__id__exact={menagerie.team_id}",
         f"/admin/instances/instance/?application__id__exact={menagerie.pk}",
         f"/admin/instances/instance/?application__id__exact={menagerie.pk}&awaits_approval__exact=0",
