@@ -290,12 +290,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"without_clients": {"()": "shm_site.logs.WithoutClients"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_clients"]},
+    },
     "root": {"handlers": ["console"], "level": env.text("SHM_LOG_LEVEL", "INFO").upper()},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         # A refused request is the client's affair and is answered to it; one line each would bury the rest.
         "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "ERROR"},
+        # Likewise. Django logs it as an error, for whoever types any name into a header.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # Below this it prints whole contexts, requests among them.
+        "django.template": {"level": "INFO"},
     },
 }
