@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from django.dispatch import Signal
 
 from instances.personal import Kind, kind_of
 
-# Sent with application_id, findings ([(field, kind)]) and now. A signal, because this app imports none of those that
-# build on it.
+# Sent with application_id, found (Kind by field) and now; whoever hears it returns the fields that are to be kept all
+# the same. A signal, because this app imports none of those that build on it.
 found_in_registration = Signal()
 
 # A name is the developers' and not the users' choice, and may look like a host's or like a number: only what can be no
@@ -23,10 +22,6 @@ def is_name(text: str) -> bool:
     return kind_of(text) not in _NO_NAME
 
 
-def without_personal_data(
-    data: Mapping[str, Any], fields: Iterable[str]
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The data with a marker in the place of what looks personal in these fields, and the findings."""
-    found = {field: kind for field in fields if (kind := kind_of(data[field], field))}
-    clean = {**data, **{field: kind.marker for field, kind in found.items()}}
-    return clean, [(field, kind.value) for field, kind in found.items()]
+def personal_fields(description: Mapping[str, str]) -> dict[str, Kind]:
+    """Those whose text looks personal, and like what."""
+    return {field: kind for field, text in description.items() if (kind := kind_of(text, field))}

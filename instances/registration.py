@@ -8,7 +8,7 @@ from django.utils import timezone
 from instances.enrolment import EnrolmentToken, digest_of
 from instances.exceptions import KeyConflict, Revoked
 from instances.models import Application, Event, Instance, PublicKey, TurnedAway, said
-from instances.personal_findings import found_in_registration, without_personal_data
+from instances.personal_findings import found_in_registration, personal_fields
 from instances.slugs import slug_for
 
 ATTEMPTS = 3
@@ -21,19 +21,18 @@ def register(data: dict[str, Any], shown: str = "") -> None:
     changes nothing but what is kept aside for the instance to confirm. Raises KeyConflict for another key, Revoked for
     a revoked instance, and for a new one NotAdmitted where it may not register.
     """
-    data, findings = without_personal_data(data, Instance.DESCRIPTION)
     token = _valid_token(data["app_name"], shown)
     for attempts_left in reversed(range(ATTEMPTS)):
         key = PublicKey.objects.current_of(data["instance_id"])
         if key is not None:
-            return _register_again(key, data, token, findings)
+            return _register_again(key, data, token)
         if TurnedAway.includes(data["instance_id"]):
             raise Revoked(
                 "An instance of this id was revoked, and has since been erased as it asked. Ask the maintainers before "
                 "you register another."
             )
         try:
-            return _create(data, token, findings)
+            return _create(data, token)
         except IntegrityError:
             # Either the same instance registered at the same moment, and was first; or its application, which had no
             # instance, was forgotten at this very moment.
@@ -49,27 +48,24 @@ def _valid_token(application_name: str, shown: str) -> EnrolmentToken | None:
     return EnrolmentToken.objects.valid().of(slug_for(application_name)).filter(digest=digest_of(shown)).first()
 
 
-def _register_again(
-    key: PublicKey, data: dict[str, Any], token: EnrolmentToken | None, findings: list[tuple[str, str]]
-) -> None:
+def _register_again(key: PublicKey, data: dict[str, Any], token: EnrolmentToken | None) -> None:
     if key.hex != data["public_key"]:
         stranger = PublicKey(hex=data["public_key"])
         key.instance.note(Event.Kind.CONFLICT, f"somebody registered its id with the key {stranger.fingerprint}")
         raise KeyConflict
     if key.instance.state == Instance.State.REVOKED:
         raise Revoked
-    _report(key.instance.application_id, findings)
-    key.instance.claim(data["app_name"], _description(data), token)
+    key.instance.claim(data["app_name"], _description(data, key.instance.application_id), token)
 
 
-def _create(data: dict[str, Any], token: EnrolmentToken | None, findings: list[tuple[str, str]]) -> None:
+def _create(data: dict[str, Any], token: EnrolmentToken | None) -> None:
     with transaction.atomic():
         application = Application.admitting(data["app_name"], token)
         instance = Instance.objects.create(
             pk=data["instance_id"],
             application=application,
             awaits_approval=application.lets_wait(token),
-            **_description(data),
+            **_description(data, application.pk),
         )
         PublicKey.objects.create(instance=instance, hex=data["public_key"])
         Event.objects.create(
@@ -79,16 +75,16 @@ def _create(data: dict[str, Any], token: EnrolmentToken | None, findings: list[t
             kind=Event.Kind.REGISTERED,
             detail=f"Version: {said(instance.app_version)}",
         )
-    _report(application.pk, findings)
     if token is not None:
         # Afterwards, so that many that register with one token do not wait for each other's transactions to end.
         token.count_use()
 
 
-def _description(data: dict[str, Any]) -> dict[str, str]:
-    return {name: data[name] for name in Instance.DESCRIPTION}
-
-
-def _report(application_id: int, findings: list[tuple[str, str]]) -> None:
-    if findings:
-        found_in_registration.send(None, application_id=application_id, findings=findings, now=timezone.now())
+def _description(data: dict[str, Any], application_id: int) -> dict[str, str]:
+    """What the instance says of itself, with a marker in the place of what looks personal."""
+    description = {name: data[name] for name in Instance.DESCRIPTION}
+    if found := personal_fields(description):
+        heard = found_in_registration.send(None, application_id=application_id, found=found, now=timezone.now())
+        allowed = {field for _, fields in heard for field in fields or ()}
+        description.update({field: kind.marker for field, kind in found.items() if field not in allowed})
+    return description

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from instances.models import Application
+from instances.personal import Kind
 from instances.personal_findings import found_in_registration
 from metrics.models import KeyFlag
 from metrics.screening import Finding, left_out, screen
@@ -62,26 +63,33 @@ def note(application_id: int, findings: Sequence[Finding], now: datetime) -> Non
 
 def _add(application_id: int, new: list[Finding], now: datetime) -> None:
     with transaction.atomic():
-        # Locked, so that two who add at once do not both take the last place; not against new instances, which only
-        # refer to it. None: it has been erased at this very moment.
+        # Locked, so that two who add at once neither add the same nor both take the last place; not against new
+        # instances, which only refer to it. None: it has been erased at this very moment.
         applications = Application.objects.select_for_update(no_key=True).filter(pk=application_id)
         if not applications.values_list("pk", flat=True).first():
             return
         flags = KeyFlag.objects.filter(application=application_id)
-        if flags.count() + len(new) > MAX_FLAGS:
+        there = set(flags.values_list("key", "kind"))
+        new = [finding for finding in new if finding not in there]
+        if len(there) + len(new) > MAX_FLAGS:
             flags.stale(now - RECENT_FOR).delete()
         room = max(MAX_FLAGS - flags.count(), 0)
         rows = [
             KeyFlag(application_id=application_id, key=key, kind=kind, first_at=now, last_at=now)
             for key, kind in new[:room]
         ]
-        KeyFlag.objects.bulk_create(rows, ignore_conflicts=True)
+        KeyFlag.objects.bulk_create(rows)
 
 
 def note_registration(
-    sender: object, application_id: int, findings: list[tuple[str, str]], now: datetime, **more: Any
-) -> None:
-    note(application_id, [Finding(key, kind) for key, kind in findings], now)
+    sender: object, application_id: int, found: Mapping[str, Kind], now: datetime, **more: Any
+) -> set[str]:
+    """Flags what instances say of themselves in the same way, and says which of it the maintainers have allowed."""
+    findings = [Finding(field, kind.value) for field, kind in found.items()]
+    allowed = allowed_keys(application_id, findings)
+    if rest := [finding for finding in findings if finding.key not in allowed]:
+        note(application_id, rest, now)
+    return allowed
 
 
 found_in_registration.connect(note_registration, dispatch_uid="metrics.flags")

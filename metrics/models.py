@@ -140,6 +140,7 @@ class KeyFlag(models.Model):
     objects = KeyFlagQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "flagged key"
         constraints = [models.UniqueConstraint(fields=["application", "key", "kind"], name="one_flag_per_key_and_kind")]
         ordering = ["key", "kind"]
 

@@ -77,6 +77,18 @@ def test_what_an_instance_says_of_itself_is_checked_too(db):
     assert instance.claims["environment"] == EMAIL
 
 
+def test_what_an_instance_says_of_itself_can_be_allowed_too(client, maintainer, ledger):
+    installation = Installation(environment="db01.corp.example.com")
+    assert installation.register().status_code == 201
+    client.force_login(maintainer)
+    client.post(f"/applications/ledger/flags/{KeyFlag.objects.get().pk}/allow")
+
+    assert installation.register().status_code == 201
+    assert installation.activate().status_code == 200
+
+    assert Instance.objects.get().environment == "db01.corp.example.com"
+
+
 @pytest.mark.parametrize("name", ["alice@example.com", "/home/alice/app", "https://a:secret1@example.com"])
 def test_an_applications_name_is_a_name(db, name):
     answer = Installation(application=name).register()
