@@ -100,12 +100,12 @@ _AT = re.compile(r"@|%40")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w])")
 _LOCAL = re.compile(r"[\w.+'%-]{1,64}\Z")
 _VERSION = re.compile(r"v?\d+\.\d")
+# Spelt so that no machine finds it: with both words in brackets, or in plain words before a usual ending.
 _SPELT = re.compile(
-    r"\w ?(?:[\[({<] ?(?:at|@) ?[\])}>]| at ) ?[\w-]{1,63}"
-    r"(?: ?(?:[\[({<] ?(?:dot|\.) ?[\])}>]| dot |\.) ?[\w-]{2,63})(?!\w)",
+    r"\w ?[\[({<] ?(?:at|@) ?[\])}>] ?[\w-]{1,63} ?(?:[\[({<] ?(?:dot|\.) ?[\])}>]|\bdot\b|\.) ?[\w-]{2,63}(?!\w)",
     re.IGNORECASE,
 )
-_DOT = re.compile(r"\bdot\b|[\[({<]", re.IGNORECASE)
+_IN_WORDS = re.compile(r"\w at (?!the |a |an |my |our )[\w-]{1,63} dot ([a-z]{2,24})\b", re.IGNORECASE)
 # The user of a version control system's address is nobody.
 _NOBODIES_MAIL = frozenset({"git", "hg", "svn"})
 
@@ -120,8 +120,11 @@ def _email(text: str, context: Context) -> Span | None:
         local = _LOCAL.search(text[max(0, at.start() - 64) : at.start()])
         if local and local[0].lower() not in _NOBODIES_MAIL:
             return at.start() - len(local[0]), domain.end()
-    spelt = _SPELT.search(text) if _has(text.lower(), "dot", "(at", "[at", "{at") else None
-    return spelt.span() if spelt and _DOT.search(spelt[0]) else None
+    small = text.lower()
+    spelt = _SPELT.search(text) if _has(small, "at)", "at]", "at}", "at>", "at ", "(@", "[@") else None
+    if spelt is None and " dot " in small:
+        spelt = next((found for found in _IN_WORDS.finditer(text) if found[1].lower() in keywords.TOP_LEVELS), None)
+    return spelt.span() if spelt else None
 
 
 def _email_in_key(key: str, context: Context) -> Span | None:
