@@ -10,7 +10,7 @@ from typing import Any
 from dashboard.numbers import Number, change
 from instances.models import Application, Instance
 from metrics.census import Census
-from metrics.flatten import flatten, is_number
+from metrics.flatten import is_number, scalars
 from metrics.models import ClosedCensus, Snapshot
 from metrics.periods import Period
 
@@ -134,8 +134,9 @@ def instance_history(instance: Instance, since: datetime) -> dict[str, Series]:
     )
     stride = -(-len(rows) // MAX_POINTS) or 1
     # Counted from the end, so that the newest one is always among them.
-    kept = [(at, flatten(metrics)) for at, metrics in reversed(rows[::-1][::stride])]
-    keys = {key for _, flat in kept for key, value in flat.items() if is_number(value)}
-    return {
-        key: Series([Point(at, flat[key] if is_number(flat.get(key)) else None) for at, flat in kept]) for key in keys
-    }
+    kept: list[tuple[datetime, dict[str, Any]]] = [
+        (at, scalars(metrics)) for at, metrics in reversed(rows[::-1][::stride])
+    ]
+    numbers = [(at, {key: value for key, value in flat.items() if is_number(value)}) for at, flat in kept]
+    keys = {key for _, values in numbers for key in values}
+    return {key: Series([Point(at, values.get(key)) for at, values in numbers]) for key in keys}

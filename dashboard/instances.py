@@ -14,11 +14,14 @@ from dashboard import keys
 from dashboard.charts import Series, instance_history
 from dashboard.history import newest_of
 from instances.models import Instance
+from metrics import bounds
 from metrics.flatten import flatten, is_number
 from metrics.models import MetricSetting, Snapshot
 from metrics.periods import PERIODS, Period
 
 DEFAULT_PERIOD = PERIODS["30d"]
+# More than are counted, because arrays and nulls are shown as well.
+SHOWN_LEAVES = 2 * bounds.MAX_KEYS
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ class InstancePage:
         self.keys = list(instance.keys.all())
         self.events, self.has_older_events = newest_of(instance)
         self.overrides = MetricSetting.objects.overrides(instance.application)
-        self.values = flatten(self.latest.metrics) if self.latest else {}
+        leaves = flatten(self.latest.metrics) if self.latest else {}
+        self.values = bounds.first_keys(leaves, SHOWN_LEAVES)
+        self.not_shown = len(leaves) - len(self.values)
         # Business metrics first: the first of them is what the chart shows unasked.
         self.numbers = [key for key in self.overrides.ordered(self.values) if is_number(self.values[key])]
         metric = query.get("metric")

@@ -23,9 +23,9 @@ def is_counted(path: str, value: object) -> bool:
     return len(path) <= MAX_KEY_LENGTH and not (isinstance(value, str) and len(value) > MAX_TEXT_LENGTH)
 
 
-def first_keys(flat: dict[str, Any]) -> dict[str, Any]:
-    """At most MAX_KEYS of the leaves: the first by name, whatever the order in which the client has sent them."""
-    return flat if len(flat) <= MAX_KEYS else {path: flat[path] for path in sorted(flat)[:MAX_KEYS]}
+def first_keys(flat: dict[str, Any], at_most: int = MAX_KEYS) -> dict[str, Any]:
+    """So many of the leaves: the first by name, whatever the order in which the client has sent them."""
+    return flat if len(flat) <= at_most else {path: flat[path] for path in sorted(flat)[:at_most]}
 
 
 def are_kept(metrics: Mapping[str, Any], prefix: int = 0) -> bool:

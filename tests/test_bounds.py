@@ -140,3 +140,17 @@ def test_a_snapshot_stored_with_too_many_keys_is_counted_alike_live_and_again(te
 
     assert len(closed.document["metrics"]) == 500
     assert ClosedCensus.objects.get(pk=closed.pk).document == closed.document
+
+
+def test_the_page_of_a_runaway_instance_is_bounded(client, viewer, team):
+    application = Application.objects.create(name="Ledger", slug="ledger", team=team)
+    now = datetime.now(UTC)
+    reports = {now - timedelta(hours=hours): {f"k{number:04}": number for number in range(4000)} for hours in range(5)}
+    instance = fleet.instance(application, reports)
+    client.force_login(viewer)
+
+    text = client.get(f"/instances/{instance.pk}/").content.decode()
+
+    assert "3000 more keys beyond the first 1000 are only in the snapshot below" in text
+    assert text.count("<polyline") <= 500
+    assert len(text) < 2_000_000
