@@ -1,0 +1,21 @@
+"""Applications, their instances, the keys that these sign with and what happens to them."""
+
+from instances.models.applications import Application
+from instances.models.events import BY_ITSELF, Event
+from instances.models.instances import ESTABLISHED_AFTER, Instance, said
+from instances.models.keys import PublicKey
+from instances.models.upkeep import Job, RateBucket, SpentBody, TurnedAway
+
+__all__ = [
+    "BY_ITSELF",
+    "ESTABLISHED_AFTER",
+    "Application",
+    "Event",
+    "Instance",
+    "Job",
+    "PublicKey",
+    "RateBucket",
+    "SpentBody",
+    "TurnedAway",
+    "said",
+]

@@ -1,0 +1,196 @@
+"""Applications: what is tracked, and who may join."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from instances.enrolment import EnrolmentToken
+from instances.exceptions import (
+    EnrolmentRequired,
+    RegistrationClosed,
+    TooManyApplications,
+    UnknownApplication,
+)
+from instances.querysets import ApplicationQuerySet
+from instances.slugs import MAX_LENGTH, slug_for
+
+ONE_LINE = RegexValidator(
+    r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Write one line of plain text, without tabs and line breaks."
+)
+
+
+class Application(models.Model):
+    """A product whose installations are counted."""
+
+    class Registration(models.TextChoices):
+        OPEN = "open", "Open: everybody"
+        APPROVAL = "approval", "Approval: a maintainer lets each instance in"
+        TOKEN = "token", "Token: whoever has an enrolment token"
+        CLOSED = "closed", "Closed: nobody"
+
+    slug = models.SlugField(
+        max_length=MAX_LENGTH,
+        unique=True,
+        help_text="In the address of its page and badges. Made of the name that its instances send.",
+    )
+    name = models.CharField(max_length=100)
+    team = models.ForeignKey(
+        Group,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="applications",
+        help_text="The team whose members see and manage it. Without one, superusers alone do.",
+    )
+    active_days = models.PositiveSmallIntegerField(
+        "active window (days)",
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text="An instance counts as active for so many days after its newest snapshot.",
+    )
+    report_minutes = models.PositiveIntegerField(
+        "reporting interval (minutes)",
+        default=60,
+        validators=[MinValueValidator(1)],
+        help_text="How often its instances are meant to report.",
+    )
+    excludes_ephemeral = models.BooleanField(
+        "leave out short-lived instances",
+        default=True,
+        help_text="An instance that reported for less than 24 hours and has been silent for more than 48, as those of "
+        "tests and trials are, is not counted. It is again once it has reported across 24 hours, or when this is off.",
+    )
+    test_environments = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Separated by commas, such as: test, staging, ci. Instances that report one of these environments "
+        "are not counted, for as long as it stands here. Upper and lower case are the same. Empty: all are counted.",
+    )
+    publishes_badges = models.BooleanField(
+        "publish badges", default=True, help_text="Anybody who knows the address can then see these figures."
+    )
+    latest_version = models.CharField(
+        max_length=100,
+        blank=True,
+        validators=[ONE_LINE],
+        help_text="Told to every instance in the answer to each snapshot, so that it can say if it is an old one.",
+    )
+    notice = models.CharField(
+        max_length=500,
+        blank=True,
+        validators=[ONE_LINE],
+        help_text="Told to every instance in the same way: plain text for those who run it.",
+    )
+    registration = models.CharField(
+        max_length=10,
+        choices=Registration,
+        blank=True,
+        help_text="Which new instances may register. Those that are known already go on, whatever stands here.",
+    )
+    is_confirmed = models.BooleanField(
+        "confirmed",
+        default=True,
+        editable=False,
+        help_text="Whether a person has made it or seen to it since it was made on first sight.",
+    )
+    was_used = models.BooleanField(
+        default=False, editable=False, help_text="Whether an instance that had signed something has left it."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ApplicationQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # Read whenever an unknown application registers (how many of these are there?), and to forget them.
+            models.Index(fields=["created_at"], condition=models.Q(is_confirmed=False), name="unconfirmed_applications")
+        ]
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("dashboard:application", args=[self.slug])
+
+    @classmethod
+    def named(cls, name: str) -> Application:
+        """The application that instances call `name`, created on first sight."""
+        # Two first registrations at once: the unique slug lets one create it, and get_or_create finds it for the other.
+        made_as = {"name": name, "is_confirmed": False}
+        return cls.objects.get_or_create(slug=slug_for(name), defaults=made_as)[0]
+
+    @classmethod
+    def judge(cls, name: str, token: EnrolmentToken | None) -> Application | None:
+        """The application that instances call `name`, None if it is still to be made. Raises NotAdmitted where it
+        takes no new instance in. `token` is a valid one of this application."""
+        application = cls.objects.filter(slug=slug_for(name)).first()
+        if application is not None:
+            check(application.policy, token)
+            return application
+        if settings.UNKNOWN_APPLICATIONS == "refuse":
+            raise UnknownApplication
+        check(settings.REGISTRATION, token)
+        # Counted and then made, so those that ask at the same moment may all pass: a few more than the bound.
+        if cls.objects.unconfirmed().count() >= settings.MAX_UNCONFIRMED_APPLICATIONS:
+            raise TooManyApplications
+        return None
+
+    @classmethod
+    def admitting(cls, name: str, token: EnrolmentToken | None) -> Application:
+        """The application that instances call `name`, created on first sight. Raises as `judge` does."""
+        application = cls.judge(name, token)
+        if application is None:
+            application = cls.named(name)
+            # Somebody may have made it at this very moment, with a policy of its own.
+            check(application.policy, token)
+        return application
+
+    @property
+    def policy(self) -> str:
+        """Who may register: what it says itself, else what the site says."""
+        return self.registration or settings.REGISTRATION
+
+    def get_policy_display(self) -> str:
+        """The policy in a word, without its explanation."""
+        return Application.Registration(self.policy).label.partition(":")[0]
+
+    def lets_wait(self, token: EnrolmentToken | None) -> bool:
+        """Whether a new instance has to be approved."""
+        return self.policy == self.Registration.APPROVAL and token is None
+
+    def confirm(self) -> None:
+        """A person knows it: it counts against no bound any more, and is not forgotten."""
+        if not self.is_confirmed:
+            self.is_confirmed = True
+            Application.objects.filter(pk=self.pk).update(is_confirmed=True)
+
+    def keep(self) -> None:
+        """An instance that has signed leaves it: it is not forgotten as one that nobody ever used."""
+        Application.objects.filter(pk=self.pk, was_used=False, is_confirmed=False).update(was_used=True)
+
+    def erase(self) -> None:
+        """Deletes it with its instances and all that is theirs."""
+        with transaction.atomic():
+            # Locked first, for the reason that Instance.erase gives.
+            list(self.instances.select_for_update().values_list("pk", flat=True))
+            self.delete()
+
+    def active_since(self, at: datetime) -> datetime:
+        """The oldest time that a newest snapshot may have for its instance to be active at `at`."""
+        return at - timedelta(days=self.active_days)
+
+
+def check(policy: str, token: EnrolmentToken | None) -> None:
+    """Raises NotAdmitted where this policy takes no new instance in."""
+    if policy == Application.Registration.CLOSED:
+        raise RegistrationClosed
+    if policy == Application.Registration.TOKEN and token is None:
+        raise EnrolmentRequired
