@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 django.setup()
 
-from benchmarks.ingesting import Ingested, floor, ingest, sign
+from benchmarks.ingesting import BOTH, INSERT, UPDATE, Ingested, floor, ingest, sign
 from benchmarks.reporting import Table
 from benchmarks.seeding import Seeded, file_censuses, seed
 from benchmarks.serving import Maintainer, pages_of, running_server, running_worker
@@ -32,6 +32,7 @@ QUICK = os.environ.get("QUICK", "") not in ("", "0")
 
 LOOKS = 3 if QUICK else 15
 ROUNDS = 5
+FLOORS = {"two statements": (INSERT, UPDATE), "one statement": (BOTH,)}
 
 # Run in a process of its own, so that its memory is that of a census and of nothing else.
 CENSUS = """
@@ -135,29 +136,33 @@ def clear() -> None:
 
 
 def ingestion(table: Table) -> None:
-    """In turns with the floor, because the machine is not equally busy all the time."""
+    """In turns with the floors, because the machine is not equally busy all the time."""
     seeded = seed("Ingestion", 30 if QUICK else 300, 0)
+    snapshots = 300 if QUICK else 4000
     table.section(f"Ingestion: {len(seeded.ids)} instances, signed snapshots of 15 metrics, limits off")
+    floors: dict[str, list[float]] = {name: [] for name in FLOORS}
+    runs: dict[int, list[Ingested]] = {16: [], 64: []}
     with running_server() as server:
-        ingest(server.port, sign(seeded, 300), 16, server.process, database_process())  # Warms up.
-        floors: list[float] = []
-        runs: dict[int, list[Ingested]] = {16: [], 64: []}
+        ingest(server.port, sign(seeded, len(seeded.ids) * 4), 16, server.process, database_process())  # Warms up.
         for _ in range(1 if QUICK else ROUNDS):
-            floors.append(floor(os.environ["DATABASE_URL"], sign(seeded, 100 if QUICK else 1500)))
+            for name, statements in FLOORS.items():
+                signed = sign(seeded, 100 if QUICK else 1500)
+                floors[name].append(floor(os.environ["DATABASE_URL"], signed, statements))
             for connections, ingested in runs.items():
-                signed = sign(seeded, 300 if QUICK else 4000)
+                signed = sign(seeded, snapshots)
                 ingested.append(ingest(server.port, signed, connections, server.process, database_process()))
-    least = statistics.median(floors)
-    table.add("the floor: one process, nothing around it", f"{least:,.0f} snapshots/s")
+    for name, rates in floors.items():
+        table.add(f"one process, nothing around it, {name}", f"{statistics.median(rates):,.0f} snapshots/s")
     for connections, ingested in runs.items():
         run = sorted(ingested, key=lambda one: one.rate)[len(ingested) // 2]
-        ratio = statistics.median(one.rate / bottom for one, bottom in zip(ingested, floors, strict=True))
         times = ", ".join(f"{run.percentile(share):.0f}" for share in (0.5, 0.95, 0.99))
-        cpu = [seconds / (300 if QUICK else 4000) * 1000 for seconds in (run.server_cpu, run.database_cpu)]
-        name = f"{connections} connections"
-        table.add(name, f"{run.rate:,.0f} snapshots/s; {times} ms (p50, p95, p99)")
-        table.add(f"{name}, CPU for 1,000 snapshots", f"{cpu[0]:.2f} s server, {cpu[1]:.2f} s database")
-        table.at_least(f"{name}, ratio to the floor", ratio, 1)
+        cpu = [seconds / snapshots * 1000 for seconds in (run.server_cpu, run.database_cpu)]
+        what = f"{connections} connections"
+        table.add(what, f"{run.rate:,.0f} snapshots/s; {times} ms (p50, p95, p99)")
+        table.add(f"{what}, CPU for 1,000 snapshots", f"{cpu[0]:.2f} s server, {cpu[1]:.2f} s database")
+        for name, rates in floors.items():
+            ratio = statistics.median(one.rate / least for one, least in zip(ingested, rates, strict=True))
+            table.at_least(f"{what}, ratio to one process, {name}", ratio, 1)
 
 
 def database_process() -> int:

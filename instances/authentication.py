@@ -19,10 +19,11 @@ class SignatureAuthentication(BaseAuthentication):
     """`request.auth` becomes the Signer. Raises what the protocol calls for when it is not who it says it is."""
 
     def authenticate(self, request: Request) -> tuple[None, Signer]:
-        signature = request.headers.get("X-Signature", "")
+        # Not request.headers, which would be made of all headers for these two.
+        signature = request.META.get("HTTP_X_SIGNATURE", "")
         if not signature:
             raise MissingCredentials  # Before anything in the body is looked at.
-        claimed = request.headers.get("X-Instance-ID") or _instance_in(request.body)
+        claimed = request.META.get("HTTP_X_INSTANCE_ID") or _instance_in(request.body)
         if not claimed:
             raise MissingCredentials
         instance_id = parse_uuid(claimed)

@@ -71,12 +71,10 @@ class Outlet:
             return 0
 
     def sendall(self, data: bytes) -> None:
-        if not self.unsent:
-            sent = self.send(data)
-            if sent == len(data):
-                return
-            data = data[sent:]
+        """Keeps the data, to be sent by flush: gunicorn writes the head and each part of the body by itself."""
         self.unsent += data
+        if len(self.unsent) >= _PIECE:
+            self.flush()
         while len(self.unsent) > MAX_UNSENT_BYTES:
             self._wait()
             self.flush()
@@ -90,6 +88,9 @@ class Outlet:
         return (count or 0) - left
 
     def flush(self) -> None:
+        """Sends what the client takes at once."""
+        if not self.unsent:
+            return
         sent = self.send(self.unsent[:_PIECE])
         del self.unsent[:sent]
         self._patience = min(SEND_SECONDS, self._patience + sent / SLOWEST_BYTES_PER_SECOND)

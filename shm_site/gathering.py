@@ -192,6 +192,14 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
 
     # Answers, in a thread
 
+    def handle(self, conn: Connection) -> Any:
+        keepalive = super().handle(conn)
+        try:
+            conn.sock.flush()
+        except OSError:
+            return False
+        return keepalive
+
     def handle_request(self, req: Any, conn: Connection) -> Any:
         req._expected_100_continue = False  # The main loop has said it.
         if not conn.is_whole:

@@ -75,11 +75,11 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shm_site.middleware.UnavailableMiddleware",
     "shm_site.middleware.NoNulMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "shm_site.pages.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "shm_site.pages.AuthenticationMiddleware",
+    "shm_site.pages.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
