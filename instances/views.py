@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -92,6 +93,22 @@ class HealthcheckView(WireView):
 
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})
+
+
+class DescriptionView(WireView):
+    """This API, described for programs. Public, like the source that it comes with."""
+
+    authentication_classes: Authenticators = []
+
+    def get(self, request: Request) -> HttpResponse:
+        response = HttpResponse(description(), content_type="application/yaml")
+        response["Cache-Control"] = "public, max-age=3600"
+        return response
+
+
+@cache
+def description() -> bytes:
+    return (settings.BASE_DIR / "docs/openapi.yaml").read_bytes()
 
 
 @never_cache

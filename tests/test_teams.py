@@ -106,6 +106,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "^/*v1/export": ("/v1/export", NO_GET),
     "^/*v1/forget": ("/v1/forget", NO_GET),
     "^/*api/v1/healthcheck$": ("/api/v1/healthcheck", PUBLIC),
+    r"^/*api/openapi\.yaml$": ("/api/openapi.yaml", PUBLIC),
     "readyz": ("/readyz", PUBLIC),
     "^/*(?:v1|api)/": ("/v1/nothing-here", NOWHERE),
     "badge/<slug:slug>/instances": ("/badge/ledger/instances", PUBLIC),
