@@ -11,7 +11,16 @@ from instances.personal_findings import is_name
 from instances.wire import parse_uuid
 
 
-class Description(serializers.CharField):
+class Text(serializers.CharField):
+    """A string and nothing else: of the number 1.10 only 1.1 would be left, and a version is not to be guessed."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Description(Text):
     """An optional text of at most 100 characters; null means none."""
 
     def __init__(self) -> None:
@@ -24,7 +33,7 @@ class Description(serializers.CharField):
 class Registration(serializers.Serializer[Instance]):
     instance_id = serializers.CharField()
     public_key = serializers.CharField()
-    app_name = serializers.CharField(max_length=100)
+    app_name = Text(max_length=100)
     app_version = Description()
     deployment_mode = Description()
     environment = Description()
