@@ -315,7 +315,7 @@ def provoke(path: str, code: str, installation: Installation, monkeypatch: Any, 
         case "unavailable":
             monkeypatch.setattr(PublicKey.objects, "current_of", away)
             monkeypatch.setattr("instances.signers.look_up", away)
-            monkeypatch.setattr("instances.authentication.signers.look_up", away)
+            monkeypatch.setattr("metrics.views.file", away)
             return installation.post(path, body)
         case "internal_error":
             monkeypatch.setattr("instances.views.read_body", broken)
