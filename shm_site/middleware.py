@@ -26,14 +26,22 @@ def is_api(request: HttpRequest) -> bool:
 
 
 class NoNulMiddleware:
-    """Takes NUL characters out of queries: nothing holds one, and Django's admin would ask PostgreSQL for it."""
+    """Keeps NUL characters out of queries and cookies: nothing holds one, and Django would ask PostgreSQL for it.
+
+    In its admin's searches, for one, and with any page for the session that a cookie names.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "%00" in (query := request.META.get("QUERY_STRING", "")):
-            request.META["QUERY_STRING"] = query.replace("%00", "")
+        meta = request.META
+        if "%00" in (query := meta.get("QUERY_STRING", "")):
+            # By a space and not by nothing: what is left of %%0000 would be another.
+            meta["QUERY_STRING"] = query.replace("%00", "%20")
+        # In quotes, a cookie's value may have it as an octal escape. No cookie of this site is like that.
+        if "\\000" in (cookies := meta.get("HTTP_COOKIE", "")) or "\0" in cookies:
+            del meta["HTTP_COOKIE"]
         return self.get_response(request)
 
 

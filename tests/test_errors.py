@@ -44,12 +44,24 @@ def test_a_failure_is_json_without_a_word_of_what_failed(client, monkeypatch):
     [
         "/admin/instances/instance/?state__exact=%00",
         "/admin/instances/instance/?q=a%00b",
+        "/admin/instances/instance/?state__exact=%%0000",
+        "/admin/instances/instance/?state__exact=%0%000%000",
         "/?x=%00",
         "/badge/x/instances?label=a%00b",
     ],
 )
 def test_a_nul_character_in_an_address_is_left_out(admin_client, address):
-    assert admin_client.get(address).status_code == 200
+    path, _, query = address.partition("?")
+    assert admin_client.get(path, QUERY_STRING=query).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [r'"\000aaaaaaaaaa"', r'"aaaaaaaaaa\000"', "\0aaaaaaaaaa"])
+def test_who_sends_a_nul_character_in_a_cookie_is_nobody(client, value):
+    response = client.get("/", HTTP_COOKIE=f"sessionid={value}")
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/admin/login/")
 
 
 @pytest.mark.django_db
