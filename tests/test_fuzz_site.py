@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from instances.enrolment import EnrolmentToken
 from instances.models import Application, Job, PublicKey
+from metrics.models import KeyFlag
 from tests import fleet
 from tests.test_docs import API
 from tests.test_fuzz import BYTES, FRAGMENTS, HEADER
@@ -114,6 +116,8 @@ class FuzzSite(TestCase):
             "entry": entry.pk,
             "job": Job.objects.create(name="close_hours").pk,
             "team": team.pk,
+            "token": EnrolmentToken.objects.create(application=application, name="For the bank", digest="ab" * 32).pk,
+            "flag": KeyFlag.objects.create(application=application, key="owner", kind="email").pk,
             "user": cls.superuser.pk,
         }
 

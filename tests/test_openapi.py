@@ -268,7 +268,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "too_many_snapshots": {"snapshots": [{}] * 501},
     "invalid_instance_id": {"instance_id": "1"},
     "invalid_public_key": {"public_key": "00" * 32},
-    **{f"invalid_{name}": {name: "x" * 101} for name in ("app_name", *Instance.DESCRIPTION)},
+    **{f"invalid_{name}": {name: "x" * 101} for name in ("app_name", "enrolment_token", *Instance.DESCRIPTION)},
 }
 
 
@@ -312,6 +312,15 @@ def provoke(path: str, code: str, installation: Installation, monkeypatch: Any, 
             # What is wrong with a body counts as well, and changes nothing.
             tries = (installation.post(path, []) for _ in range(200))
             return next(response for response in tries if response.status_code == 429)
+        case "registration_closed" | "enrolment_required":
+            settings.REGISTRATION = {"registration_closed": "closed", "enrolment_required": "token"}[code]
+            return Installation("Abacus").register()
+        case "unknown_application":
+            settings.UNKNOWN_APPLICATIONS = "refuse"
+            return Installation("Abacus").register()
+        case "too_many_applications":
+            settings.MAX_UNCONFIRMED_APPLICATIONS = 0
+            return Installation("Abacus").register()
         case "unavailable":
             monkeypatch.setattr(PublicKey.objects, "current_of", away)
             monkeypatch.setattr("instances.signers.look_up", away)
