@@ -73,6 +73,20 @@ def test_what_is_not_json_does_not(pending, body):
     assert row(pending).state == Instance.State.PENDING
 
 
+@pytest.mark.parametrize(
+    "made_for", [{"metrics": {}}, {"snapshots": []}, *({"action": name} for name in ("rotate", "export", "forget"))]
+)
+def test_a_body_signed_for_another_address_confirms_nothing_that_was_claimed(pending, made_for):
+    pending.register(app_version="9.9.9")
+
+    assert pending.post("/v1/activate", made_for).status_code == 200
+    assert (row(pending).state, row(pending).app_version) == (Instance.State.ACTIVE, "1.0.0")
+    assert pending.post("/v1/activate", made_for).status_code == 200
+    assert row(pending).claims["app_version"] == "9.9.9"
+    assert pending.activate().status_code == 200
+    assert row(pending).app_version == "9.9.9"
+
+
 def test_a_revoked_instance_is_told_so(installation):
     row(installation).revoke()
     before = Instance.objects.values().get()

@@ -145,21 +145,21 @@ class Instance(models.Model):
         if wanted != self.claims:
             self._write(claims=wanted)
 
-    def activate(self) -> str:
-        """The instance has signed: what was claimed in its name is confirmed, and it is active unless it waits for
-        approval. Returns its state.
+    def activate(self, *, confirms: bool = True) -> str:
+        """The instance has signed: it is active unless it waits for approval, and what was claimed in its name holds,
+        if it `confirms` that. Returns its state.
 
         One that has been erased at this very moment is taken for a revoked one.
         """
         signed = self.state == self.State.ACTIVE or (self.is_waiting and self.activated_at)
-        if signed and self.claims is None:
+        if signed and (self.claims is None or not confirms):
             return self.state
         with transaction.atomic():
             # Locked, so that neither a revocation nor another activation of this moment is overwritten.
             instance = Instance.objects.select_for_update().filter(pk=self.pk).first()
             if instance is None or instance.state == self.State.REVOKED:
                 return self.State.REVOKED
-            changes = instance._settle(instance.claims) if instance.claims else []
+            changes = instance._settle(instance.claims) if instance.claims and confirms else []
             instance.prove(timezone.now())
             instance.save(
                 update_fields=[
