@@ -14,7 +14,9 @@ from instances import throttling
 from instances.models import Instance, RateBucket
 from instances.rates import Rate
 from instances.throttling import bucket_key, network_of, sweep
+from metrics import screening
 from metrics.models import Snapshot
+from metrics.views import LARGE_BODY_BYTES
 from shm_site.middleware import TrustedProxyMiddleware
 from tests.installation import Installation
 
@@ -229,6 +231,19 @@ def test_bad_signatures_use_up_nothing_of_an_addresss_activations(clock, install
         assert installation.activate(X_Signature="0" * 128).status_code == 403
 
     assert installation.activate().status_code == 200
+
+
+def test_a_large_body_beyond_the_limit_is_not_searched(installation, clock, monkeypatch):
+    installation.snapshot({"log": "x" * LARGE_BODY_BYTES})
+    installation.snapshot({"log": "y" * LARGE_BODY_BYTES})
+    searched = []
+    monkeypatch.setattr(screening, "_has_personal", searched.append)
+
+    assert_limited(installation.snapshot({"log": "z" * LARGE_BODY_BYTES}))
+    assert searched == []
+    clock.shift(timedelta(minutes=1))
+    assert installation.snapshot({"log": "z" * LARGE_BODY_BYTES}).status_code == 202
+    assert searched != []
 
 
 def test_a_repeated_snapshot_is_counted_too(clock, installation):
