@@ -158,6 +158,31 @@ def test_every_endpoint_is_documented():
         assert f"`POST /v1/{pattern.pattern}`" in API
 
 
+NAMED_TEST = re.compile(r"\b(test_\w+\.py)::(test_\w+)")
+
+
+def functions_in(name):
+    tree = ast.parse((ROOT / "tests" / name).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tests_that_are_mentioned_exist(document):
+    for name, test in NAMED_TEST.findall(document.read_text()):
+        assert test in functions_in(name), f"{document.name} mentions {name}::{test}"
+
+
+def test_each_promise_of_security_names_the_tests_that_hold_it_and_each_attack_is_told_of():
+    text = (ROOT / "docs/security.md").read_text()
+    promises = text.partition("## What is promised")[2].partition("## What is not promised")[0]
+    rows = re.findall(r"^\| (?!promise \|)(.*) \| (.*) \|$", promises, re.MULTILINE)
+
+    assert len(rows) > 30
+    assert [promise for promise, held_by in rows if not NAMED_TEST.search(held_by)] == []
+    attacks = {test for name, test in NAMED_TEST.findall(text) if name == "test_attacks.py"}
+    assert attacks == {test for test in functions_in("test_attacks.py") if test.startswith("test_")}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_worked_example_works(live_server, no_limits):
     report, actions = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
