@@ -127,6 +127,14 @@ def test_a_history_moves_with_its_instance(installation):
     assert lines(installation, "changed") == [("changed", "Application: Ledger → Payroll")]
 
 
+def test_a_first_activation_that_moves_it_is_filed_where_it_has_moved_to(pending):
+    pending.register(app_name="Abacus")
+    pending.activate()
+
+    assert {kind for kind, _ in lines(pending)} == {"registered", "activated", "changed"}
+    assert {event.application.slug for event in Event.objects.all()} == {"abacus"}
+
+
 def test_another_key_for_its_id_is_filed(installation):
     stranger = Installation()
 

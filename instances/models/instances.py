@@ -329,7 +329,8 @@ class Instance(models.Model):
     def note_activation(self) -> None:
         """Files that it has proved to hold its key, once. Called with its row locked, so that two do not."""
         if not self.events.filter(kind=Event.Kind.ACTIVATED).exists():
-            self.note(Event.Kind.ACTIVATED)
+            # Of the application that it is in by now: its row, which `note` asks, may still say the one before.
+            Event.objects.create(application_id=self.application_id, instance=self, kind=Event.Kind.ACTIVATED)
 
     def _write(self, **values: Any) -> None:
         """Like save(update_fields=...), but no error when the instance has been erased at this very moment."""
