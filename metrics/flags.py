@@ -16,7 +16,7 @@ from metrics.screening import Finding, left_out, screen
 
 # However large the fleet that sends it, a flag is written once in this time.
 WRITTEN_EVERY = timedelta(hours=1)
-# So many are kept of an application, and taken from one snapshot. A client that sends more of them shows what is wrong
+# So many are kept of an application, and taken from one request. A client that sends more of them shows what is wrong
 # with it by the first ones.
 MAX_FLAGS = 200
 MAX_FINDINGS = 20
@@ -24,18 +24,18 @@ MAX_FINDINGS = 20
 RECENT_FOR = timedelta(days=30)
 
 
-def screened(application_id: int, metrics: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """What of a snapshot's metrics may be stored, less what looks personal; flags what is removed or not counted.
+def screened(application_id: int, snapshots: Sequence[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """What of the snapshots' metrics may be stored, less what looks personal; flags what is removed or not counted.
 
-    Asks the database nothing unless there is something of the kind.
+    Asks the database nothing unless there is something of the kind, and then once for all of them.
     """
-    clean, findings = screen(metrics)
-    if findings and (allowed := allowed_keys(application_id, findings)):
-        clean, findings = screen(metrics, allowed)
-    findings = findings + left_out(clean)
-    if findings:
+    looked_at = [screen(metrics) for metrics in snapshots]
+    found = [finding for one in looked_at for finding in one.findings]
+    if found and (allowed := allowed_keys(application_id, found)):
+        looked_at = [screen(metrics, allowed) for metrics in snapshots]
+    if findings := [finding for clean, found in looked_at for finding in [*found, *left_out(clean)]]:
         note(application_id, findings, now)
-    return clean
+    return [one.metrics for one in looked_at]
 
 
 def allowed_keys(application_id: int, findings: Sequence[Finding]) -> set[str]:
@@ -47,18 +47,29 @@ def allowed_keys(application_id: int, findings: Sequence[Finding]) -> set[str]:
 
 
 def note(application_id: int, findings: Sequence[Finding], now: datetime) -> None:
-    """Flags the findings, each at most once an hour however many instances have it. Safe to be done twice at once."""
+    """Flags the findings, each at most once an hour however many instances have it. Safe to be done twice at once.
+
+    Called in a transaction that holds an instance, at most once: twice, and two of them could wait for each other.
+    """
     wanted = list(dict.fromkeys(findings))[:MAX_FINDINGS]
     rows = KeyFlag.objects.of(application_id, {finding.key for finding in wanted})
     known = {
         Finding(key, kind): (pk, last_at) for pk, key, kind, last_at in rows.values_list("pk", "key", "kind", "last_at")
     }
-    due = [known[finding][0] for finding in wanted if finding in known and known[finding][1] <= now - WRITTEN_EVERY]
-    if due:
-        # The condition again: whoever comes second at this moment has nothing left to write.
-        KeyFlag.objects.filter(pk__in=due, last_at__lte=now - WRITTEN_EVERY).update(last_at=now)
     if new := [finding for finding in wanted if finding not in known]:
         _add(application_id, new, now)
+    due = [known[finding][0] for finding in wanted if finding in known and known[finding][1] <= now - WRITTEN_EVERY]
+    if due:
+        _renew(due, now)
+
+
+def _renew(due: list[int], now: datetime) -> None:
+    with transaction.atomic():
+        # The condition again: whoever comes second at this moment has nothing left to write. Nor has it to wait for
+        # whoever is first, so that nobody waits here who may be waited for.
+        rows = KeyFlag.objects.filter(pk__in=due, last_at__lte=now - WRITTEN_EVERY)
+        mine = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        KeyFlag.objects.filter(pk__in=mine).update(last_at=now)
 
 
 def _add(application_id: int, new: list[Finding], now: datetime) -> None:

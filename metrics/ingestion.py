@@ -40,11 +40,9 @@ def store(instance: Instance, snapshots: Sequence[Sent], now: datetime) -> list[
         if locked is None or locked.state == Instance.State.REVOKED:
             raise Revoked
         known = Snapshot.objects.timestamps_of(locked, list(first_of))
-        new = [
-            Sent(timestamp, screened(locked.application_id, sent.metrics, now))
-            for timestamp, sent in sorted(first_of.items())
-            if timestamp not in known
-        ]
+        times = sorted(first_of.keys() - known)
+        metrics = screened(locked.application_id, [first_of[timestamp].metrics for timestamp in times], now)
+        new = list(map(Sent, times, metrics))
         if new:
             version = locked.app_version
             Snapshot.objects.bulk_create(

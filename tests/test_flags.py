@@ -3,15 +3,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from instances.models import Application, Instance
-from metrics import flags
+from metrics import flags, ingestion
+from metrics.ingestion import Sent
 from metrics.models import KeyFlag, Snapshot
 from metrics.screening import Finding
 from tests import fleet
 from tests.installation import Installation
+from tests.test_concurrency import at_once
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -186,6 +188,43 @@ def test_two_at_once_make_one_flag_and_do_not_pass_the_bound(team):
     assert failures == []
     assert KeyFlag.objects.filter(key="owner").count() == 1
     assert KeyFlag.objects.count() == flags.MAX_FLAGS
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_nobody_waits_for_whoever_writes_the_same_flag(team):
+    ledger = Application.objects.create(name="Ledger", slug="ledger", team=team)
+    findings = [Finding("owner", "email"), Finding("peer", "ip")]
+    flags.note(ledger.pk, findings, NOW)
+    is_held, is_noted = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        with transaction.atomic():
+            KeyFlag.objects.filter(key="owner").update(last_at=NOW)
+            is_held.set()
+            return is_noted.wait(20)
+
+    def note() -> None:
+        assert is_held.wait(20)
+        flags.note(ledger.pk, findings, NOW + HOUR)
+        is_noted.set()
+
+    assert at_once(hold, note)[0]
+    assert KeyFlag.objects.get(key="peer").last_at == NOW + HOUR
+
+
+def test_several_snapshots_in_one_request_are_flagged_at_once(ledger):
+    """In one transaction, which would otherwise hold one flag while it waits for another."""
+    instance = fleet.instance(ledger, {})
+
+    def queries(first: int, count: int) -> int:
+        sent = [Sent(NOW + HOUR * (first + number), {f"k{number}": "a@example.com"}) for number in range(count)]
+        with CaptureQueriesContext(connection) as captured:
+            ingestion.store(instance, sent, NOW)
+        return len([query for query in captured if "keyflag" in query["sql"]])
+
+    assert queries(0, 1) == queries(1, 10)
+    assert len(rows()) == 10
 
 
 @pytest.mark.django_db
