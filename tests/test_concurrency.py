@@ -1,12 +1,14 @@
 """What happens at the same moment: real threads, each with a connection of its own, on PostgreSQL."""
 
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 
 from instances.forgetting import forget_pending
 from instances.models import Application, Instance, PublicKey, RateBucket
@@ -31,6 +33,20 @@ def at_once(*calls):
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
+
+
+def wait_until(condition):
+    """Until it holds, or for 20 seconds."""
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def somebody_waits():
+    """Whether a transaction waits for another's lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
 
 
 def row(installation):
@@ -193,6 +209,49 @@ def test_an_instance_that_moves_where_it_is_being_forgotten_arrives(active):
 
     assert answer.status_code == 200
     assert row(active).application.slug == "abacus"
+
+
+def test_two_that_change_places_do_not_wait_for_each_other(no_limits, monkeypatch):
+    there, back = Installation("Ledger"), Installation("Abacus")
+    for installation in (there, back):
+        installation.register()
+        installation.activate()
+    there.register(app_name="Abacus")
+    back.register(app_name="Ledger")
+    keep, both = Application.keep, threading.Barrier(2)
+
+    def keep_when_both_are_here(application):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)  # In vain, as the second waits for what the first holds.
+        keep(application)
+
+    monkeypatch.setattr(Application, "keep", keep_when_both_are_here)
+
+    assert [answer.status_code for answer in at_once(there.activate, back.activate)] == [200, 200]
+    assert (row(there).application.slug, row(back).application.slug) == ("abacus", "ledger")
+
+
+def test_an_instance_that_registers_while_its_application_is_erased_finds_another(active, monkeypatch):
+    newcomer, application = Installation(), row(active).application
+    delete = Application.delete
+    is_erasing, is_answered = threading.Event(), threading.Event()
+
+    def delete_when_one_has_come(self):
+        is_erasing.set()
+        wait_until(lambda: is_answered.is_set() or somebody_waits())
+        return delete(self)
+
+    def register():
+        assert is_erasing.wait(20)
+        answer = newcomer.register()
+        is_answered.set()
+        return answer
+
+    monkeypatch.setattr(Application, "delete", delete_when_one_has_come)
+
+    assert at_once(application.erase, register)[1].status_code == 201
+    assert Application.objects.get().pk != application.pk
+    assert Instance.objects.get() == row(newcomer)
 
 
 def test_an_approval_among_first_signatures_lets_it_in(no_limits, settings):

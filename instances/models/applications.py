@@ -179,9 +179,16 @@ class Application(models.Model):
     def erase(self) -> None:
         """Deletes it with its instances and all that is theirs."""
         with transaction.atomic():
-            # Locked first, for the reason that Instance.erase gives.
-            list(self.instances.select_for_update().values_list("pk", flat=True))
+            # Locked first, for the reason that Instance.erase gives; before the application, as by all who lock both.
+            self._lock_instances()
+            # From here on no instance comes in: one that registers waits, and then finds that there is no application.
+            list(Application.objects.select_for_update().filter(pk=self.pk).values_list("pk", flat=True))
+            self._lock_instances()  # Those that came in between.
             self.delete()
+
+    def _lock_instances(self) -> None:
+        # In one order, so that two who do this cannot wait for each other.
+        list(self.instances.select_for_update().order_by("pk").values_list("pk", flat=True))
 
     def active_since(self, at: datetime) -> datetime:
         """The oldest time that a newest snapshot may have for its instance to be active at `at`."""

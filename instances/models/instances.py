@@ -219,12 +219,14 @@ class Instance(models.Model):
     def _move(self, claims: dict[str, Any], token: EnrolmentToken | None) -> str:
         if claims.get("refused"):
             raise NotAdmitted  # When it asked. It asks again at its next start.
-        application = Application.admitting(claims["app_name"], token)
-        # Locked, so that it is not forgotten as an empty one at this very moment; or else it is made again.
-        locked = Application.objects.select_for_update().filter(pk=application.pk).first()
+        wanted = Application.admitting(claims["app_name"], token)
+        # Locked, so that the new one is not forgotten as an empty one at this very moment, or else is made again; and
+        # both in one order, so that two that change places cannot wait for each other.
+        both = Application.objects.filter(pk__in=[self.application_id, wanted.pk]).order_by("pk")
+        locked = {application.pk: application for application in both.select_for_update(no_key=True)}
         if self.activated_at:
             self.application.keep()
-        before, self.application = self.application, locked or Application.named(claims["app_name"])
+        before, self.application = self.application, locked.get(wanted.pk) or Application.named(claims["app_name"])
         self.events.update(application=self.application)  # Its history goes with it, to who is in charge of it now.
         self._wait(self.application.lets_wait(token), "by moving to another application")
         return f"Application: {said(before.name)} → {said(self.application.name)}"
