@@ -6,7 +6,7 @@ import ipaddress
 import time
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
@@ -20,6 +20,8 @@ SALT_LIFETIME_SECONDS = 24 * 3600
 # for them in a day, however many networks a flood comes from. Two that share one are rare, never the same for longer
 # than a day, and nobody can choose whose bucket to share.
 NETWORK_DIGITS = 5
+# So many buckets are deleted in one transaction.
+SWEEP_BATCH = 1000
 
 # One statement, so that requests at the same moment cannot both take the last place. It changes nothing, and so
 # returns nothing, when the request may not pass. `source` gives the rows.
@@ -55,8 +57,20 @@ def refused(rate: Rate, key: str, now: float) -> Verdict:
 
 
 def sweep(now: float) -> int:
-    """Deletes the buckets that are full again, which say nothing any more. Returns how many."""
-    return RateBucket.objects.filter(arrival__lt=now).delete()[0]
+    """Deletes the buckets that are full again, which say nothing any more. Returns how many.
+
+    Some at a time, and none that somebody is taking from: whoever takes from several in one statement, in an order of
+    its own, would wait for this and this for them.
+    """
+    full = RateBucket.objects.filter(arrival__lt=now)
+    swept = 0
+    while True:
+        with transaction.atomic():
+            keys = list(full.select_for_update(skip_locked=True).values_list("key", flat=True)[:SWEEP_BATCH])
+            RateBucket.objects.filter(key__in=keys).delete()
+        swept += len(keys)
+        if len(keys) < SWEEP_BATCH:
+            return swept
 
 
 def bucket_key(scope: str, client: str, now: float) -> str:

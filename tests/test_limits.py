@@ -3,10 +3,12 @@
 import ipaddress
 import json
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -19,6 +21,7 @@ from metrics.models import Snapshot
 from metrics.views import LARGE_BODY_BYTES
 from shm_site.middleware import TrustedProxyMiddleware
 from tests.installation import Installation
+from tests.test_concurrency import at_once
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BURST = 60
@@ -305,6 +308,36 @@ def test_sweeping_forgets_what_says_nothing_any_more(clock, client):
     assert probe(client, "192.0.2.2") == 429
     assert sweep((NOW + timedelta(minutes=2)).timestamp()) == 1
     assert not RateBucket.objects.exists()
+
+
+def test_sweeping_is_done_some_at_a_time(db, monkeypatch):
+    monkeypatch.setattr(throttling, "SWEEP_BATCH", 3)
+    RateBucket.objects.bulk_create([RateBucket(key=str(number), arrival=number) for number in range(10)])
+
+    assert sweep(9) == 9
+    assert RateBucket.objects.get().key == "9"
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_sweeping_waits_for_nobody_who_takes_from_several_at_once():
+    RateBucket.objects.bulk_create([RateBucket(key=key, arrival=0) for key in "ab"])
+    is_held, is_swept = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            RateBucket.objects.filter(key="a").update(arrival=100)
+            is_held.set()
+            return is_swept.wait(20)
+
+    def sweep_meanwhile():
+        assert is_held.wait(20)
+        swept = sweep(50)
+        is_swept.set()
+        return swept
+
+    assert at_once(hold, sweep_meanwhile) == [True, 1]
+    assert RateBucket.objects.get().key == "a"
 
 
 # Proxies
