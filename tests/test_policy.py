@@ -1,12 +1,21 @@
 """Who may register: each policy, of the site and of an application, for new instances and for those that move."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Event, Instance
 from tests.installation import Installation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel(datetime(2026, 11, 22, 9, 30, tzinfo=UTC), tick=False) as clock:
+        yield clock
 
 
 @pytest.fixture
@@ -338,6 +347,24 @@ def test_neither_does_a_way_through_an_application_that_is_open(known, abacus, l
     assert restart(known, app_name="Ledger") == "active"
     assert restart(known, app_name="Abacus") == "pending"
     assert [event.kind for event in Event.objects.decisions(abacus)] == ["waiting", "approved", "waiting"]
+
+
+def test_going_to_and_fro_fills_no_history(known, abacus, ledger, clock):
+    """Lines by which past counts are taken stay for ever, so an instance cannot write as many as it likes."""
+    let_in(abacus, "approval")
+    for _ in range(20):
+        restart(known, app_name="Abacus")
+        restart(known, app_name="Ledger")
+
+    decisions = Event.objects.filter(kind__in=Event.DECISIONS)
+    assert decisions.count() == Event.MOST_MOVES_A_DAY
+    assert (row(known).application, row(known).state) == (ledger, "active")
+    restart(known, app_name="Abacus")
+    assert (row(known).application, row(known).refused_by) == (ledger, "Abacus")
+
+    clock.shift(timedelta(days=1, seconds=1))
+    restart(known, app_name="Abacus")
+    assert row(known).application == abacus
 
 
 def test_a_new_one_registers_elsewhere_and_moves_where_it_could_not_have_registered(ledger, abacus):

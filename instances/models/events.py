@@ -38,6 +38,9 @@ class Event(models.Model):
     DECISIONS = (Kind.REVOKED, Kind.RESTORED, Kind.EXCLUDED, Kind.INCLUDED, Kind.WAITING, Kind.APPROVED)
     # What an instance, or anybody in its name, can cause as often as it likes: so many lines of each in 24 hours.
     MOST_A_DAY = {Kind.CHANGED: 10, Kind.ROTATED: 10, Kind.WRONG_CLOCK: 1, Kind.CONFLICT: 3}
+    # An instance that moves to where it has to be approved, and back, causes decisions. As past counts are taken by
+    # them none may be left out: after so many in 24 hours it stays where it is.
+    MOST_MOVES_A_DAY = 10
     # And so many of all of an application's instances that erase themselves.
     MOST_ERASED_A_DAY = 100
     # What is forgotten after settings.KEEP_DAILY. The rest is bounded by the number of instances, or by people.

@@ -217,8 +217,9 @@ class Instance(models.Model):
         return changes
 
     def _move(self, claims: dict[str, Any], token: EnrolmentToken | None) -> str:
-        if claims.get("refused"):
-            raise NotAdmitted  # When it asked. It asks again at its next start.
+        # Refused when it asked. It asks again at its next start.
+        if claims.get("refused") or self._moves_too_often():
+            raise NotAdmitted
         wanted = Application.admitting(claims["app_name"], token)
         # Locked, so that the new one is not forgotten as an empty one at this very moment, or else is made again; and
         # both in one order, so that two that change places cannot wait for each other.
@@ -230,6 +231,10 @@ class Instance(models.Model):
         self.events.update(application=self.application)  # Its history goes with it, to who is in charge of it now.
         self._wait(self.application.lets_wait(token), "by moving to another application")
         return f"Application: {said(before.name)} → {said(self.application.name)}"
+
+    def _moves_too_often(self) -> bool:
+        moves = self.events.filter(kind__in=(Event.Kind.WAITING, Event.Kind.APPROVED))
+        return moves.filter(at__gt=timezone.now() - timedelta(days=1)).count() >= Event.MOST_MOVES_A_DAY
 
     def _wait(self, waits: bool, detail: str) -> None:
         """Begins or ends its waiting for approval, which the count of a past time has to know."""
