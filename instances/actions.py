@@ -40,10 +40,13 @@ class ActionView(WireView):
     throttle_classes = [PerAction]
     action: str
 
-    def post(self, request: Request) -> HttpResponseBase:
+    def check_throttles(self, request: Request) -> None:
         who = signer(request)
         if signers.look_up(who.instance_id) != who:
             raise InvalidSignature  # By a key that this process still remembers, and that is no longer the one.
+        super().check_throttles(request)
+
+    def post(self, request: Request) -> HttpResponseBase:
         body: Any = request.data
         check_action(request, body, self.action)
         try:

@@ -57,6 +57,7 @@ def signing_instance(request: Request) -> Instance:
     instance_id, verified_by = signer(request)
     key = PublicKey.objects.current_of(instance_id)
     if key is None or key.hex != verified_by:
+        signers.look_up(instance_id)  # So that it is not taken for the key again, in this process.
         raise InvalidSignature
     if key.instance.state == Instance.State.REVOKED:
         raise Revoked

@@ -38,8 +38,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a report. `limit` is None where there are no limits; `is_new` is None if nothing was filed,
-    because the limit refused it or because it is no plain case, False if it had been filed before."""
+    """What became of a report. `limit` is None where there are no limits, and refuses who signed with another key than
+    the current one; `is_new` is None if nothing was filed, because the limit refused it or because it is no plain case,
+    False if it had been filed before."""
 
     limit: Verdict | None
     is_new: bool | None
@@ -97,7 +98,17 @@ _FILE = """
     LEFT JOIN ours ON ours.id = sent.id
     LEFT JOIN stored ON stored.instance_id = sent.id
 """
-_FILE_LIMITED = _FILE.format(taken=TAKE.format(source="SELECT bucket, %(now)s + %(interval)s FROM sent ORDER BY id"))
+# Nobody takes a place from the instance by a key that it has replaced, and that a process may still remember.
+_SIGNED = """
+    SELECT bucket, %(now)s + %(interval)s
+    FROM sent
+    WHERE EXISTS (
+        SELECT FROM instances_publickey AS current
+        WHERE current.instance_id = sent.id AND current.retired_at IS NULL AND current.hex = sent.key
+    )
+    ORDER BY id
+"""
+_FILE_LIMITED = _FILE.format(taken=TAKE.format(source=_SIGNED))
 _FILE_UNLIMITED = _FILE.format(taken="SELECT bucket AS key, NULL::float8 AS arrival FROM sent")
 
 

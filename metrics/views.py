@@ -82,6 +82,7 @@ class SnapshotView(ReportView):
     def hold_to(self, limit: Verdict, request: Request) -> None:
         self.rate_verdict = limit
         if not limit.allowed:
+            signing_instance(request)  # Who is revoked, or signs with a key that has been replaced, is told that.
             self.throttled(request, limit.retry_after)
 
 

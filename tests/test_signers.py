@@ -1,6 +1,7 @@
 """Which keys are remembered, and that a remembered one is worth nothing once it has been replaced."""
 
-from uuid import uuid4
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
@@ -8,6 +9,7 @@ from nacl.signing import SigningKey
 
 from instances import signers
 from instances.models import Instance, PublicKey
+from instances.rates import Rate
 from metrics.models import Snapshot
 from tests.installation import Installation
 
@@ -36,6 +38,24 @@ def test_a_replaced_key_signs_nothing_any_more(installation, no_limits):
     for answer in (installation.snapshot({"users": 2}), installation.activate(), installation.snapshot({}, "soon")):
         assert (answer.status_code, answer.json()["code"]) == (403, "invalid_signature")
     assert Snapshot.objects.count() == 1
+
+
+@pytest.mark.parametrize("sends", [lambda one: one.snapshot({}), Installation.export], ids=["snapshot", "export"])
+def test_nobody_uses_up_a_limit_by_a_key_that_has_been_replaced(installation, sends, settings):
+    """Who has stolen a key must not silence the instance that has rotated it, in a process that still remembers it."""
+    settings.RATELIMITS = {scope: Rate(1, timedelta(hours=1), burst=1) for scope in settings.RATELIMITS}
+    known = signers.look_up(UUID(installation.id))
+    stolen = replace_key(installation)
+    thief = Installation()
+    thief.id, thief.key = installation.id, stolen
+
+    for _ in range(3):
+        signers._remembered[known.instance_id] = known  # Each in another process.
+        answer = sends(thief)
+        assert (answer.status_code, answer.json()["code"]) == (403, "invalid_signature")
+        assert signers.remembered(known.instance_id) != known
+
+    assert sends(installation).status_code in (200, 202)
 
 
 def test_its_successor_does_at_once(installation, no_limits):
