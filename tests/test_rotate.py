@@ -8,8 +8,8 @@ import time_machine
 from django.db import IntegrityError, transaction
 from nacl.signing import SigningKey
 
-from instances import models
 from instances.models import Event, Instance, PublicKey
+from instances.models import instances as models
 from tests.installation import Installation
 from tests.test_concurrency import at_once
 
