@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -65,8 +65,11 @@ def presents(applications: list[Application], at: datetime) -> dict[int, Census]
 
 
 def refresh(application: Application, at: datetime) -> Census | None:
-    """Takes the present anew and keeps it; None if somebody else is at it."""
-    PresentCensus.objects.bulk_create([PresentCensus(application=application)], ignore_conflicts=True)
+    """Takes the present anew and keeps it; None if somebody else is at it, or has erased the application."""
+    try:
+        PresentCensus.objects.bulk_create([PresentCensus(application=application)], ignore_conflicts=True)
+    except IntegrityError:
+        return None
     mine = PresentCensus.objects.filter(application=application)
     until = at + TAKING_FOR
     # A claim that ends later than one made now could is of a clock that had jumped ahead.
@@ -112,7 +115,14 @@ def close_hours(now: datetime) -> str | None:
 
 
 def close(application: Application, now: datetime) -> int:
-    """Closes what is missing of one application. Returns how many censuses that were."""
+    """Closes what is missing of one application. Returns how many censuses that were; of one erased meanwhile, none."""
+    try:
+        return _close(application, now)
+    except IntegrityError:
+        return 0  # There is no other key that a census could lack.
+
+
+def _close(application: Application, now: datetime) -> int:
     last = ClosedCensus.objects.filter(application=application).last_closed_at()
     first = Instance.objects.filter(application=application).first_report_at()
     if first is None:

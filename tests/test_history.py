@@ -400,7 +400,7 @@ METRICS = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=
 REPORTS = st.lists(
     st.tuples(AGES, METRICS, st.sampled_from(["1.0", "2.0", ""])), max_size=6, unique_by=lambda report: report[0]
 )
-DECIDED = st.sampled_from(["revoke", "restore", "exclude", "include", "approve"])
+DECIDED = st.sampled_from(["revoke", "restore", "exclude", "include", "approve", "wait"])
 DECISIONS = st.lists(st.tuples(AGES, DECIDED), max_size=4)
 
 
@@ -431,7 +431,18 @@ def live(application, life, in_order):
     made.refresh_from_db()
     for age, decision in sorted(decisions, key=lambda decided: -decided[0]):
         with time_machine.travel(NOW - age, tick=False):
-            getattr(made, decision)(*(["manual" if age < DAY else "test"] if decision == "exclude" else []))
+            if decision == "wait":
+                wait(made)
+            else:
+                getattr(made, decision)(*(["manual" if age < DAY else "test"] if decision == "exclude" else []))
+
+
+def wait(made):
+    """As when it moves to where it has to be approved, which one that is revoked cannot."""
+    if made.state != Instance.State.REVOKED:
+        made._wait(True, "by moving to another application")
+        made.prove(NOW)
+        made.save()
 
 
 def moments(fleet, active_days):

@@ -539,6 +539,25 @@ def test_of_old_censuses_midnights_stay(ledger):
     assert close_times(ledger) == [MIDNIGHT - DAY * day for day in range(29, -1, -1)]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_application_erased_meanwhile_keeps_no_other_from_being_closed(monkeypatch):
+    abacus, ledger = (Application.objects.create(slug=name, name=name) for name in ("abacus", "ledger"))
+    for application in (abacus, ledger):
+        instance(application, {NOW - HOUR: {"users": 1}})
+    count = taking.census_of
+
+    def erase_and_count(application, fleet, at):
+        if application == abacus:
+            Application.objects.get(pk=application.pk).erase()
+        return count(application, fleet, at)
+
+    monkeypatch.setattr(taking, "census_of", erase_and_count)
+
+    assert taking.close_hours(NOW) == "1 censuses are closed"
+    assert ClosedCensus.objects.get().application == ledger
+    assert taking.refresh(Application(pk=0, slug="gone"), NOW) is None
+
+
 def test_what_is_forgotten_is_not_closed_again_and_what_is_closed_is_not_forgotten(ledger):
     instance(ledger, {NOW - DAY * 60: {"users": 1}})
     close_hours(NOW)
