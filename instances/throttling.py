@@ -21,7 +21,7 @@ SALT_LIFETIME_SECONDS = 24 * 3600
 # than a day, and nobody can choose whose bucket to share.
 NETWORK_DIGITS = 5
 # So many buckets are deleted in one transaction.
-SWEEP_BATCH = 1000
+SWEEP_BATCH = 10_000
 
 # One statement, so that requests at the same moment cannot both take the last place. It changes nothing, and so
 # returns nothing, when the request may not pass. `source` gives the rows.
