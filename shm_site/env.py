@@ -22,6 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+LONGEST = timedelta(days=36500)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -70,18 +71,26 @@ def integer(name: str, default: int, minimum: int = 0, maximum: int = 2**31 - 1)
     return _read(name, default, cast, f"a whole number from {minimum} to {maximum}")
 
 
-def duration(name: str, default: timedelta) -> timedelta:
-    """A span of time in Go's notation, which SHM's variables use: 90s, 10m, 1h30m; `d` for days besides."""
+def duration(name: str, default: timedelta, minimum: str = "") -> timedelta:
+    """A span of time in Go's notation, which SHM's variables use: 90s, 10m, 1h30m; `d` for days besides.
+
+    A century is for ever: what is longer would lead to beyond the calendar's ends.
+    """
 
     def cast(value: str) -> timedelta:
-        if not _DURATION.fullmatch(value):
+        span = _span(value)
+        if span <= timedelta(0) or (minimum and span < _span(minimum)):
             raise ValueError
-        span = timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(value)))
-        if span <= timedelta(0):
-            raise ValueError
-        return span
+        return min(span, LONGEST)
 
-    return _read(name, default, cast, "a span of time such as 90s, 10m or 1h30m")
+    at_least = f", of {minimum} or more" if minimum else ""
+    return _read(name, default, cast, f"a span of time such as 90s, 10m or 1h30m{at_least}")
+
+
+def _span(text: str) -> timedelta:
+    if not _DURATION.fullmatch(text):
+        raise ValueError
+    return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(text)))
 
 
 def choice(name: str, default: str, choices: Sequence[str]) -> str:

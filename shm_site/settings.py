@@ -241,9 +241,8 @@ ACCEPTANCE_WINDOW = env.duration("SHM_ACCEPTANCE_WINDOW", timedelta(days=7))
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 # How long each snapshot is kept, and then each instance's last of the day; after that, the last of the month.
-# A century is for ever; what is longer would lead to before the calendar begins.
-KEEP_ALL = min(env.duration("SHM_KEEP_ALL", timedelta(days=30)), timedelta(days=36500))
-KEEP_DAILY = min(env.duration("SHM_KEEP_DAILY", timedelta(days=730)), timedelta(days=36500))
+KEEP_ALL = env.duration("SHM_KEEP_ALL", timedelta(days=30))
+KEEP_DAILY = env.duration("SHM_KEEP_DAILY", timedelta(days=730))
 
 # Who may register, where an application does not say so itself (instances.models.Application.Registration), and what
 # becomes of the names of applications that nobody has heard of.
@@ -251,10 +250,11 @@ REGISTRATION = env.choice("SHM_REGISTRATION", "open", ["open", "approval", "toke
 UNKNOWN_APPLICATIONS = env.choice("SHM_UNKNOWN_APPLICATIONS", "create", ["create", "refuse"])
 # What anybody can create without proving anything is bounded: in number, and in time.
 MAX_UNCONFIRMED_APPLICATIONS = env.integer("SHM_MAX_UNCONFIRMED_APPLICATIONS", 1000)
-KEEP_PENDING = min(env.duration("SHM_KEEP_PENDING", timedelta(days=7)), timedelta(days=36500))
+# An hour is more than a client takes between its registration and its first signature, whatever holds it up.
+KEEP_PENDING = env.duration("SHM_KEEP_PENDING", timedelta(days=7), minimum="1h")
 
 RATELIMIT_ENABLED = env.boolean("SHM_RATELIMIT_ENABLED", True)
-RATELIMIT_CLEANUP_INTERVAL = env.duration("SHM_RATELIMIT_CLEANUP_INTERVAL", timedelta(minutes=10))
+RATELIMIT_CLEANUP_INTERVAL = env.duration("SHM_RATELIMIT_CLEANUP_INTERVAL", timedelta(minutes=10), minimum="10s")
 
 
 def rate(scope: str, requests: int, burst: int, period: timedelta = timedelta(minutes=1)) -> Rate:

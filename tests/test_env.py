@@ -121,6 +121,7 @@ def test_integer_refuses(set_to, value):
         ("250ms", timedelta(milliseconds=250)),
         ("7d", timedelta(days=7)),
         ("1m0s", timedelta(minutes=1)),
+        ("999999d", timedelta(days=36500)),
     ],
 )
 def test_duration(set_to, value, meaning):

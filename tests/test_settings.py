@@ -62,6 +62,8 @@ def test_it_starts_without_any_variable(tmp_path):
         ("SHM_REGISTRATION", "shut"),
         ("SHM_UNKNOWN_APPLICATIONS", "maybe"),
         ("SHM_KEEP_PENDING", "a week"),
+        ("SHM_KEEP_PENDING", "59m"),
+        ("SHM_RATELIMIT_CLEANUP_INTERVAL", "1ms"),
         ("SHM_MAX_UNCONFIRMED_APPLICATIONS", "-1"),
         ("SHM_RATELIMIT_REGISTER_BURST", "0"),
         ("SHM_RATELIMIT_SNAPSHOT_PERIOD", "60"),
