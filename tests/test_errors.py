@@ -2,6 +2,10 @@
 
 import pytest
 from django.db import OperationalError
+from django.urls import reverse
+
+from instances.models import Application
+from tests import fleet
 
 
 @pytest.mark.django_db
@@ -19,6 +23,37 @@ def test_a_person_gets_a_page_instead(client, settings):
     response = client.get("/", headers={"host": "other.example"})
     assert response.status_code == 400
     assert response["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/nowhere", "/applications/nowhere/", "/badge-of-nothing"])
+def test_an_address_of_nothing_leads_a_person_back(admin_client, address):
+    response = admin_client.get(address)
+    assert response.status_code == 404
+    assert "There is nothing here" in response.text
+    assert f'href="{reverse("dashboard:overview")}"' in response.text
+
+
+def test_who_may_not_do_something_is_told_whom_to_ask(client, viewer, team):
+    application = Application.objects.create(name="Ledger", slug="ledger", team=team)
+    instance = fleet.instance(application, {})
+    client.force_login(viewer)
+    response = client.post(reverse("dashboard:instance_action", args=[instance.pk, "revoke"]))
+    assert response.status_code == 403
+    assert "Ask a superuser for the permission to manage instances." in response.text
+
+
+@pytest.mark.django_db
+def test_a_person_gets_a_page_about_a_failure_without_a_word_of_what_failed(admin_client, monkeypatch):
+    def fail(*args: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("dashboard.overview.rows", fail)
+    admin_client.raise_request_exception = False
+    response = admin_client.get("/")
+    assert response.status_code == 500
+    assert "The server has failed" in response.text
+    assert "secret" not in response.text
 
 
 @pytest.mark.django_db
