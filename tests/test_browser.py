@@ -136,6 +136,26 @@ def test_a_key_never_seen_before_becomes_a_card_a_column_and_a_chart(live_server
     page.get_by_role("cell", name="1,234").wait_for()
 
 
+def test_the_chart_of_a_single_value_shows_it(live_server, page):
+    """What a new application looks like in its first hour."""
+    installation = Installation("Ledger", "1.0.0")
+    introduce(live_server.url, installation)
+    report(live_server.url, installation, {"documents": 5})
+    page.goto(f"{live_server.url}/applications/ledger/?metric=documents")
+    page.get_by_text("So far there is one value").wait_for()
+    page.wait_for_function(
+        """() => {
+            const canvas = document.querySelector("#chart canvas");
+            if (!canvas || !canvas.width) return false;
+            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            let coloured = 0;
+            // The grid and its labels are grey: what is much bluer than red is the point.
+            for (let i = 0; i < data.length; i += 4) if (data[i + 3] && data[i + 2] - data[i] > 80) coloured += 1;
+            return coloured > 10;
+        }"""
+    )
+
+
 @pytest.fixture
 def busy_fleet(transactional_db) -> Application:
     """Twelve instances with a month behind them, of long names, many keys and values of every shape."""

@@ -33,10 +33,23 @@ function timeFormats(points) {
   };
 }
 
+// A single point would stand on an axis of no length, and so nowhere: it gets an hour on either side.
+function bounds(points) {
+  const first = points[0][0], last = points[points.length - 1][0];
+  return first === last ? [first - HOUR, last + HOUR] : [first, last];
+}
+
+// Whether no line leads to the point from either side, so that it would not be seen.
+const alone = (points, index) => [index - 1, index + 1].every((other) => (points[other]?.[1] ?? null) === null);
+
+// Beyond this a power of ten says more than a row of digits does.
+const short = (value) => (Math.abs(value) < 1e15 ? compact.format(value) : value.toExponential());
+
 function options(points, label) {
   const times = timeFormats(points);
   const grid = { color: color("--shm-border"), drawTicks: false };
   const ticks = { color: color("--shm-muted"), font: { family: "Inter", size: 12 }, padding: 8 };
+  const whole = points.every(([, value]) => Number.isInteger(value ?? 0)) ? { precision: 0 } : {};
   return {
     animation: false,
     maintainAspectRatio: false,
@@ -45,8 +58,8 @@ function options(points, label) {
     scales: {
       x: {
         type: "linear",
-        min: points[0][0],
-        max: points[points.length - 1][0],
+        min: bounds(points)[0],
+        max: bounds(points)[1],
         border: { display: false },
         grid: { display: false },
         afterBuildTicks: (axis) => { axis.ticks = timeTicks(axis.min, axis.max, axis.chart.width); },
@@ -57,7 +70,8 @@ function options(points, label) {
         grace: "5%",
         border: { display: false },
         grid,
-        ticks: { ...ticks, maxTicksLimit: 6, callback: (value) => compact.format(value) },
+        // Of instances there is no half.
+        ticks: { ...ticks, ...whole, maxTicksLimit: 6, callback: short },
       },
     },
     plugins: {
@@ -84,7 +98,7 @@ function draw(box) {
     backgroundColor: `color-mix(in srgb, ${accent} 12%, transparent)`,
     borderWidth: 2,
     fill: true,
-    pointRadius: points.length > 1 ? 0 : 3,
+    pointRadius: (point) => (alone(points, point.dataIndex) ? 3 : 0),
     pointHitRadius: 12,
     tension: 0.15,
   };
