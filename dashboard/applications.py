@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,6 +15,7 @@ from dashboard.flags import Notice
 from dashboard.tables import STATE_FILTERS, InstanceTable, StateFilter
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance
+from instances.slugs import slug_for
 from metrics import taking
 from metrics.census import DESCRIPTION, Census, Dimension
 from metrics.figures import Figures
@@ -22,6 +24,8 @@ from metrics.periods import PERIODS, Period
 
 CARD_PERIOD = PERIODS["30d"]
 BREAKDOWN_ROWS = 6
+# So many cards are looked through at a glance; the rest would push all else of the page out of sight.
+CARDS_SHOWN = 24
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,27 @@ class ApplicationPage:
         """The business cards, and the system ones."""
         business, system = self.overrides.grouped(self.census.figures)
         return [self._card(key) for key in business], [self._card(key) for key in system]
+
+    @property
+    def cards_shown(self) -> list[Card]:
+        """The business cards that stand open on the page."""
+        return self.cards[0][:CARDS_SHOWN]
+
+    @property
+    def cards_folded(self) -> list[Card]:
+        """Those behind a fold, because there are so many."""
+        return self.cards[0][CARDS_SHOWN:]
+
+    @property
+    def selects_folded(self) -> bool:
+        return any(card.selected for card in self.cards_folded)
+
+    @property
+    def name_in_code(self) -> str:
+        """What the commands that send a first snapshot have to call the application, as Python and JSON write it."""
+        name, slug = self.application.name, self.application.slug
+        # Instances find it by its slug, which keeps the name that it once had.
+        return json.dumps(name if slug_for(name) == slug else slug, ensure_ascii=False)
 
     def _card(self, key: str) -> Card:
         return Card(

@@ -149,6 +149,11 @@ class InstanceTable:
         sort = self.query.get("sort", DEFAULT_SORT)
         self.sort = sort if sort.removeprefix("-") in {column.name for column in self.columns} else DEFAULT_SORT
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether some instances may be missing from the list because of what was asked for."""
+        return bool(self.search) or self.state is not STATE_FILTERS[0]
+
     def rows(self) -> InstanceQuerySet:
         """All instances that match, in order; the page is a slice of it."""
         rows = Instance.objects.filter(application=self.application)

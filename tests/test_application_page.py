@@ -1,5 +1,6 @@
 """The page of an application: cards, chart, breakdowns and table, from whatever keys arrive."""
 
+import ast
 import csv
 import io
 import json
@@ -11,9 +12,12 @@ from urllib.parse import quote, urlencode
 import pytest
 import time_machine
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
+from dashboard.applications import ApplicationPage
 from instances.models import Application, Instance
+from instances.slugs import slug_for
 from metrics import taking
 from metrics.periods import PERIODS
 from tests import fleet
@@ -174,7 +178,42 @@ def test_without_an_active_instance_it_hands_over_commands_with_the_servers_own_
 
     assert 'server, me, key = "http://metrics.example.org", ' in unescape(text_of(response))
     assert "No active instance" in text_of(response)
-    assert "No instance matches" in text_of(response)
+    assert "No instance has registered yet" in text_of(response)
+
+
+@pytest.mark.parametrize("name", ["Ledger", "a\\b\"c'd`e", "</script>", "Größe 🦄"])
+def test_the_commands_name_the_very_application(get, ledger, name):
+    Application.objects.filter(pk=ledger.pk).update(name=name, slug=slug_for(name))
+    page = ApplicationPage(Application.objects.get(pk=ledger.pk), QueryDict(), NOW)
+
+    assert ast.literal_eval(page.name_in_code) == name
+
+
+def test_the_commands_name_an_application_by_its_slug_once_it_has_been_renamed(get, ledger):
+    Application.objects.filter(pk=ledger.pk).update(name="Another name")
+
+    assert '"app_name": "ledger"' in unescape(text_of(get()))
+
+
+def test_the_commands_have_a_place_for_the_token_where_it_takes_one(get, ledger):
+    ledger.registration = "token"
+    ledger.save()
+
+    assert '"enrolment_token": "TOKEN"' in unescape(text_of(get()))
+
+
+def test_there_are_no_commands_where_the_registration_is_closed(get, ledger):
+    ledger.registration = "closed"
+    ledger.save()
+
+    text = text_of(get())
+    assert "The registration is closed" in text
+    assert "SigningKey" not in text
+
+
+def test_a_search_that_finds_nothing_leads_back_to_all(get, ledger):
+    assert "No instance matches" in text_of(get({"q": "nowhere"}))
+    assert "No instance matches" in text_of(get({"state": "revoked"}))
 
 
 def test_pending_and_silent_instances_are_listed_where_nothing_counts(get, ledger):
@@ -238,7 +277,19 @@ def test_links_lead_to_the_very_metric_however_it_is_called(get, ledger, hostile
 def test_it_bears_500_metrics(get, ledger):
     fleet.instance(ledger, {NOW: {f"metric_{number}": number for number in range(500)}})
 
-    assert len(cards(get())) == 500
+    response = get()
+
+    assert len(cards(response)) == 500
+    assert "476 more metrics" in text_of(response)
+
+
+@pytest.mark.parametrize(("metric", "opened"), [("metric_000", False), ("metric_499", True)])
+def test_the_fold_over_many_cards_is_open_where_the_chosen_one_is_in_it(get, ledger, metric, opened):
+    fleet.instance(ledger, {NOW: {f"metric_{number:03}": number for number in range(500)}})
+
+    text = text_of(get({"metric": metric}))
+
+    assert ('<details class="shm-more" open><summary>476 more metrics' in text) == opened
 
 
 def test_the_largest_and_smallest_numbers_do_not_break_it(get, ledger):
