@@ -20,6 +20,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin, TabularInline
@@ -69,6 +70,10 @@ MAINTAINER_PERMISSIONS = [
     "view_metricsetting",
     "view_keyflag",
 ]
+
+
+# In a list; a longer one would push the other columns out of sight.
+LONGEST_SHOWN = 60
 
 
 class TeamScoped(ModelAdmin):
@@ -235,7 +240,7 @@ class InstanceAdmin(TeamScoped):
     @admin.display(description="Its page")
     def page_link(self, instance: Instance) -> SafeString:
         return format_html(
-            '<a class="shm-link" href="{}">Metrics, history and actions</a>', instance.get_absolute_url()
+            '<a class="text-link" href="{}">Metrics, history and actions</a>', instance.get_absolute_url()
         )
 
     @admin.display(description="State", ordering="state")
@@ -440,11 +445,11 @@ class KeyFlagAdmin(ReadOnly, TeamScoped):
 
     @admin.display(description="Key", ordering="key")
     def key_shown(self, flag: KeyFlag) -> str:
-        return flag.key or "(a whole snapshot)"
+        return Truncator(flag.key).chars(LONGEST_SHOWN) or "(a whole snapshot)"
 
     @admin.display(description="What to do")
     def page_link(self, flag: KeyFlag) -> SafeString:
-        link = '<a class="shm-link" href="{}">The application\'s page says what it means and lets you allow it</a>'
+        link = '<a class="text-link" href="{}">The application\'s page says what it means and lets you allow it</a>'
         return format_html(link, flag.application.get_absolute_url())
 
 

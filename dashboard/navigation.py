@@ -16,14 +16,14 @@ SECTIONS: list[tuple[str, list[Item]]] = [
         [
             ("Applications", "apps", "admin:instances_application_changelist", "instances.view_application"),
             ("Instances", "dns", "admin:instances_instance_changelist", "instances.view_instance"),
+            ("Flagged keys", "privacy_tip", "admin:metrics_keyflag_changelist", "metrics.view_keyflag"),
             (
                 "Enrolment tokens",
                 "confirmation_number",
                 "admin:instances_enrolmenttoken_changelist",
                 "instances.view_enrolmenttoken",
             ),
-            ("Keys", "key", "admin:instances_publickey_changelist", "instances.view_publickey"),
-            ("Flagged keys", "privacy_tip", "admin:metrics_keyflag_changelist", "metrics.view_keyflag"),
+            ("Public keys", "key", "admin:instances_publickey_changelist", "instances.view_publickey"),
         ],
     ),
     (

@@ -139,7 +139,7 @@ def test_signing_in_takes_no_javascript(browser, live_server):  # noqa: F811
     opened.get_by_label("Password").fill("correct horse")
     opened.get_by_role("button", name="Log in").click()
     opened.get_by_label("Code").fill(f"{totp(app.bin_key):06}")
-    opened.get_by_role("button", name="Sign in").click()
+    opened.get_by_role("button", name="Log in").click()
     opened.get_by_text("It is on: a code").wait_for()
     opened.get_by_label("Your password").fill("correct horse")
     opened.get_by_role("button", name="Turn it off").click()

@@ -65,7 +65,7 @@ def event(instance, kind, minutes=0, detail=""):
 
 def rows(text):
     """The table's rows as the texts of their cells."""
-    body = re.search(r"<tbody>(.*?)</tbody>", text[text.index('aria-label="History"') :], re.DOTALL)
+    body = re.search(r"<tbody>(.*?)</tbody>", text[text.index('aria-label="Table of the history"') :], re.DOTALL)
     found = re.findall(r"<tr>(.*?)</tr>", body[1], re.DOTALL) if body else []
     return [
         [unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]

@@ -57,7 +57,9 @@ def chart(response):
 
 def raw(response):
     """The newest snapshot as the page shows it, in its text."""
-    return unescape(re.findall(r'<pre class="shm-code shm-mono">(.*?)</pre>', response.content.decode(), re.DOTALL)[-1])
+    return unescape(
+        re.findall(r'<pre tabindex="0" class="shm-code shm-mono">(.*?)</pre>', response.content.decode(), re.DOTALL)[-1]
+    )
 
 
 def shown(response):
