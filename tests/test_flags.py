@@ -348,3 +348,11 @@ def test_the_admins_list_costs_the_same_however_many_there_are(client, maintaine
     one = queries()
     flags.note(ledger.pk, [Finding(f"k{number}", "ip") for number in range(20)], NOW)
     assert queries() == one
+
+
+def test_a_long_key_does_not_push_the_admins_other_columns_away(client, maintainer, ledger):
+    KeyFlag.objects.create(application=ledger, key="k" * 200, kind="email", first_at=NOW, last_at=NOW)
+    client.force_login(maintainer)
+    text = client.get("/admin/metrics/keyflag/").text
+    assert "k" * 59 + "…" in text
+    assert "k" * 61 not in text

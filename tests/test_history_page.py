@@ -103,9 +103,10 @@ def test_it_is_filtered_by_kind_and_by_instance(get, ledger):
         event(instance, "conflict", 1)
 
     assert {row[2] for row in rows(get(kind="conflict"))} == {"Conflict"}
-    assert {row[1] for row in rows(get(instance=one.pk))} == {one.short_id}
-    [both] = rows(get(instance=one.pk, kind="registered"))
-    assert both[1:3] == [one.short_id, "Registered"]
+    event(one, "changed")
+    assert [row[1] for row in rows(get(instance=one.pk))] == ["Changed", "Conflict", "Registered"]
+    assert [row[1] for row in rows(get(instance=other.pk))] == ["Conflict", "Registered"]
+    assert [row[1] for row in rows(get(instance=one.pk, kind="registered"))] == ["Registered"]
     assert "No such line" in get(kind="revoked")
 
 
@@ -229,3 +230,11 @@ def test_an_instance_that_moves_takes_its_history_to_the_other_team(client, view
 
     assert client.get(PAGE).content.decode().count(installation.id[:8]) == 0
     assert {found.application for found in Event.objects.filter(instance=installation.id)} == {menagerie}
+
+
+def test_of_one_instance_it_does_not_repeat_which_it_is(get, ledger):
+    instance = fleet.instance(ledger, {})
+    event(instance, Event.Kind.ACTIVATED)
+
+    assert '<th scope="col">Instance</th>' in get()
+    assert '<th scope="col">Instance</th>' not in get(instance=str(instance.pk))
