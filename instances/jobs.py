@@ -110,11 +110,6 @@ def why_late(now: datetime) -> str | None:
     return f"Regular work has not been done since {since}. Start manage.py worker, or see in its log what stops it."
 
 
-def is_late(now: datetime) -> bool:
-    """Whether regular work is not being done: some has long been due, or no worker has ever run."""
-    return why_late(now) is not None
-
-
 def in_words(error: Exception) -> str:
     """The error's message as a part of a sentence: libpq's has several lines."""
     return " ".join(str(error).split()).rstrip(".?")

@@ -12,7 +12,8 @@ from functools import lru_cache
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from instances.models import ESTABLISHED_AFTER, Instance
+from instances.models import Instance
+from metrics.census import ESTABLISHED_AFTER
 
 SILENT_FOR = timedelta(hours=48)
 # One whose whole life is shorter never became established. One that has never reported has no life.

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils.module_loading import import_string
 
 from instances import jobs
-from instances.jobs import Work, Worker, is_late, regular_work, why_late
+from instances.jobs import Work, Worker, regular_work, why_late
 from instances.models import Job, RateBucket
 from shm_site.stopping import Stopping
 from tests import postgres
@@ -192,13 +192,13 @@ def listed(monkeypatch):
 
 @pytest.mark.usefixtures("db", "listed")
 def test_it_is_late_without_a_worker():
-    assert is_late(NOW)
+    assert why_late(NOW)
     assert "no worker has run yet. Start manage.py worker" in why_late(NOW)
     Worker().run_due(NOW)
     due = Job.objects.get().due_at
-    assert not is_late(NOW)
-    assert not is_late(due + timedelta(minutes=5))
-    assert is_late(due + timedelta(minutes=5, seconds=1))
+    assert not why_late(NOW)
+    assert not why_late(due + timedelta(minutes=5))
+    assert why_late(due + timedelta(minutes=5, seconds=1))
 
 
 @pytest.mark.usefixtures("db", "listed")
@@ -215,20 +215,20 @@ def test_it_says_since_when_it_is_late():
 def test_a_worker_that_is_busy_is_not_late_until_its_lease_ends():
     Job.objects.create(name="note", due_at=NOW - HOUR)
     assert Job.take("note", "somebody", NOW, timedelta(minutes=10))
-    assert not is_late(NOW + timedelta(minutes=9))
-    assert is_late(NOW + timedelta(minutes=10))
+    assert not why_late(NOW + timedelta(minutes=9))
+    assert why_late(NOW + timedelta(minutes=10))
 
 
 def test_what_waits_behind_a_long_job_is_not_late(db):
     Job.objects.create(name="close_hours", due_at=NOW, holder="somebody", lease_until=NOW + HOUR)
     Job.objects.create(name="refresh_presents", due_at=NOW)
-    assert not is_late(NOW + timedelta(minutes=30))
+    assert not why_late(NOW + timedelta(minutes=30))
 
 
 def test_whether_it_is_late_is_one_query(db, django_assert_num_queries):
     Worker().run_due(NOW)
     with django_assert_num_queries(1):
-        assert not is_late(NOW)
+        assert not why_late(NOW)
 
 
 def test_once_does_what_is_due_and_ends(db):

@@ -2,13 +2,12 @@
 
 from instances.models.applications import Application
 from instances.models.events import BY_ITSELF, Event
-from instances.models.instances import ESTABLISHED_AFTER, Instance, said
+from instances.models.instances import Instance, said
 from instances.models.keys import PublicKey
 from instances.models.upkeep import Job, RateBucket, SpentBody, TurnedAway
 
 __all__ = [
     "BY_ITSELF",
-    "ESTABLISHED_AFTER",
     "Application",
     "Event",
     "Instance",

@@ -19,7 +19,6 @@ from instances.models.keys import PublicKey
 from instances.querysets import InstanceQuerySet
 from instances.slugs import slug_for
 
-ESTABLISHED_AFTER = timedelta(hours=24)
 # Some rotate often; what they had long ago is of no use to anybody.
 RETIRED_KEYS_KEPT = 100
 
@@ -109,13 +108,6 @@ class Instance(models.Model):
     @property
     def short_id(self) -> str:
         return str(self.pk)[:8]
-
-    @property
-    def is_established(self) -> bool:
-        """Has reported across 24 hours or more."""
-        if self.first_report_at is None or self.last_report_at is None:
-            return False
-        return self.last_report_at - self.first_report_at >= ESTABLISHED_AFTER
 
     @property
     def current_key(self) -> PublicKey | None:
