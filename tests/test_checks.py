@@ -88,7 +88,7 @@ def test_production_without_them_does_not_pass(tmp_path):
     assert set(re.findall(r"\(((?:shm|security)\.W\d+)\)", done.stderr)) == {
         "security.W004",
         "security.W008",
-        "security.W012",
+        "security.W010",
         "security.W016",
         "shm.W005",
         "shm.W006",

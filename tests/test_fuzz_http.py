@@ -1,14 +1,17 @@
 """Anything may be sent to the real server's socket: it answers with a refusal of the API or not at all, and goes on."""
 
+import os
 import re
 import socket
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.gunicorn_server import gunicorn_server, migrated_database
+from tests.gunicorn_server import ROOT, gunicorn_server, migrated_database
 from tests.test_fuzz_site import CODES, INSIDES
 
 pytestmark = pytest.mark.server
@@ -118,8 +121,15 @@ SENT = BUILT | damaged() | st.binary(max_size=300) | st.sampled_from(GOOD)
 
 
 @pytest.fixture(scope="module")
-def server():
-    with migrated_database() as database, gunicorn_server(database, SHM_WORKERS="1") as server:
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("static")
+    # Pages that say what went wrong load files, as they do where the server is deployed.
+    variables = {"SHM_STATIC_DIR": str(folder / "static"), "SHM_DATA_DIR": str(folder)}
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
+    subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **variables, "DJANGO_SETTINGS_MODULE": "shm_site.settings"}, check=True
+    )
+    with migrated_database() as database, gunicorn_server(database, SHM_WORKERS="1", **variables) as server:
         yield server
 
 
@@ -156,6 +166,4 @@ def test_it_goes_on_after_all_of_that(server):
 
     assert server.send("GET", "/api/v1/healthcheck").status == 200
     assert server.workers() == workers
-    # Whatever a Host that is none may have led to, nothing else was taken for a failure.
-    log = server.log.read_text()
-    assert log.count("Traceback") == log.count("django.core.exceptions.DisallowedHost:")
+    assert "Traceback" not in server.log.read_text()
