@@ -51,7 +51,9 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     application, short_id = instance.application, instance.short_id
     with transaction.atomic():
         # Locked, so that the audit log tells of nothing that another maintainer's action has made untrue.
-        instance = get_object_or_404(Instance.objects.select_for_update(), pk=pk)
+        # Asked for again: it may have moved to another team's application meanwhile.
+        visible = Instance.objects.visible_to(request.user)
+        instance = get_object_or_404(visible.select_for_update(of=("self",)), pk=pk)
         LogEntry.objects.log_actions(
             int(request.user.pk or 0),
             Instance.objects.filter(pk=pk),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -266,3 +267,19 @@ def test_a_decision_changes_no_hour_that_is_over(act, reporting):
     assert list(ClosedCensus.objects.values_list("at", "document")) == before
     [(_, document)] = before
     assert (document["instances"]["active"], document["instances"]["revoked"]) == (1, 0)
+
+
+def test_one_that_moves_to_another_team_at_this_moment_is_out_of_reach(act, reporting, other_team, monkeypatch):
+    elsewhere = Application.objects.create(name="Menagerie", slug="menagerie", team=other_team)
+    atomic = transaction.atomic
+
+    def moving():
+        # The last thing before the transaction in which the instance is acted on.
+        Instance.objects.filter(pk=reporting.id).update(application=elsewhere)
+        return atomic()
+
+    monkeypatch.setattr("dashboard.actions.transaction.atomic", moving)
+
+    assert act("revoke").status_code == 404
+    assert row(reporting).state == Instance.State.ACTIVE
+    assert not LogEntry.objects.exists()
