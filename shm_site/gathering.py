@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from ctypes import Array, c_int
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,9 @@ from shm_site.arriving import State
 from shm_site.connection import SEND_SECONDS, Connection
 from shm_site.refusals import RECEIVE_SECONDS, Refusal
 
+# For so long a process that has more connections than another one leaves a new one to that. Without, the process that
+# was awake last is mostly the one that is woken, and ends up with nearly all of them and one core's work.
+YIELD_SECONDS = 0.0005
 # After the last answer of a connection: so that the client can read it, the rest of what it sends is read and dropped.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 4 * 1024 * 1024
@@ -38,6 +42,10 @@ Waiting = dict[Connection, None]  # In order of their deadlines.
 
 
 class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no types.
+    # How many connections each process has, in memory that all share, and this one's place there (shm_site.gunicorn).
+    connections: Array[c_int] | list[int] = []
+    place: int | None = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.wait_for_nobody()
@@ -59,6 +67,9 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
     # Connections
 
     def accept(self, listener: socket.socket) -> None:
+        self.tell_the_others()
+        if self.nr_conns > min(self.connections, default=self.nr_conns):
+            time.sleep(YIELD_SECONDS)
         try:
             client, address = listener.accept()
         except OSError as error:
@@ -71,6 +82,10 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
         self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
         if self.nr_conns >= self.worker_connections:
             self.make_room()
+
+    def tell_the_others(self) -> None:
+        if self.place is not None:
+            self.connections[self.place] = self.nr_conns
 
     def make_room(self) -> None:
         """Closes the connection that has waited longest for its client, so that whoever comes next is let in."""
@@ -114,6 +129,7 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc] # Gunicorn has no typ
     def murder_pending(self) -> None:
         """Called by the main loop, each second at least: ends what has waited too long."""
         now = time.monotonic()
+        self.tell_the_others()
         if not self.alive:  # Nobody is waited for who has not begun a request.
             for conn in [conn for conn in self.gathering if not conn.arriving.received]:
                 self.close(conn)

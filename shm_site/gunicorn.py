@@ -1,6 +1,8 @@
 """Gunicorn's configuration: `gunicorn --config python:shm_site.gunicorn shm_site.wsgi`."""
 
 import resource
+from multiprocessing.sharedctypes import RawArray
+from typing import Any
 
 from shm_site import env
 
@@ -28,3 +30,15 @@ errorlog = "-"
 # Forwarding headers are read in one place, by shm_site.middleware; here they would be trusted from localhost.
 forwarded_allow_ips = ""
 control_socket_disable = True
+
+# What the processes tell each other, so that none takes all connections (shm_site.gathering).
+_connections = RawArray("i", workers)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Gives a new process its place, that of one that has ended."""
+    taken = {sibling.place for sibling in server.WORKERS.values()}
+    worker.connections = _connections
+    worker.place = next((place for place in range(workers) if place not in taken), None)
+    if worker.place is not None:
+        _connections[worker.place] = 0

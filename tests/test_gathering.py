@@ -243,7 +243,7 @@ def worker(monkeypatch):
     worker.in_threads = []
     worker.tpool = SimpleNamespace(submit=lambda handle, conn: worker.in_threads.append(conn) or Future())
     worker.clock = 1000.0
-    monkeypatch.setattr(gathering, "time", SimpleNamespace(monotonic=lambda: worker.clock))
+    monkeypatch.setattr(gathering, "time", SimpleNamespace(monotonic=lambda: worker.clock, sleep=lambda seconds: None))
     yield worker
     worker.poller.close()
 
@@ -581,3 +581,37 @@ def test_no_socket_left_is_no_reason_to_fall_over(worker, listener, connected, m
 def test_it_does_not_speak_tls(worker):
     with pytest.raises(RuntimeError, match="certfile"):
         GatheringWorker.check_config(SimpleNamespace(is_ssl=True, worker_connections=10, threads=1, keepalive=1), None)
+
+
+def test_a_process_with_more_connections_leaves_a_new_one_to_another(worker, monkeypatch):
+    waits = []
+    monkeypatch.setattr(gathering.time, "sleep", waits.append)
+    worker.connections, worker.place = [0, 2], 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        for mine in (3, 2, 1):
+            worker.nr_conns = mine
+            worker.murder_pending()
+            worker.accept(listener)  # Nobody has come, or another process was first.
+            assert worker.connections == [mine, 2]
+            assert worker.nr_conns == mine
+
+    assert waits == [gathering.YIELD_SECONDS]
+
+
+def test_a_new_process_takes_the_place_of_one_that_has_ended():
+    from shm_site import gunicorn
+
+    arbiter = SimpleNamespace(WORKERS={})
+    workers = [SimpleNamespace(place=None) for _ in range(4)]
+    for pid, each in enumerate(workers[:2]):
+        gunicorn.pre_fork(arbiter, each)
+        arbiter.WORKERS[pid] = each
+    workers[0].connections[0] = 7
+    del arbiter.WORKERS[0]
+    gunicorn.pre_fork(arbiter, workers[2])
+    arbiter.WORKERS[2] = workers[2]
+    gunicorn.pre_fork(arbiter, workers[3])  # One more than were asked for, as while one is being replaced.
+
+    assert [each.place for each in workers] == [0, 1, 0, None]
+    assert workers[0].connections[0] == 0
