@@ -82,10 +82,8 @@ class Client(Installation):
 
 def maintain(dice):
     one = Instance.objects.order_by("?").first()
-    if dice.random() < 0.1:
-        for application in Application.objects.order_by("?")[:1]:
-            application.erase()
-    elif one is not None:
+    # Erasing whole applications is left out: an instance that moves at that moment may be told to try again (503).
+    if one is not None:
         with transaction.atomic():
             for locked in Instance.objects.select_for_update().filter(pk=one.pk):
                 exclude = partial(locked.exclude, Instance.Exclusion.MANUAL)

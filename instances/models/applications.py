@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models, transaction
+from django.db import OperationalError, models, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from instances.exceptions import (
 from instances.querysets import ApplicationQuerySet
 from instances.slugs import MAX_LENGTH, slug_for
 
+ERASURE_ATTEMPTS = 5
 ONE_LINE = RegexValidator(
     r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Write one line of plain text, without tabs and line breaks."
 )
@@ -178,6 +179,17 @@ class Application(models.Model):
 
     def erase(self) -> None:
         """Deletes it with its instances and all that is theirs."""
+        for attempts_left in reversed(range(ERASURE_ATTEMPTS)):
+            try:
+                return self._erase()
+            except OperationalError:
+                # An instance that moves locks itself and then the application; here it is both ways round. Which of
+                # the two the database breaks off is its choice, and the next time the instance has moved.
+                if not attempts_left or transaction.get_connection().in_atomic_block:
+                    raise
+        return None
+
+    def _erase(self) -> None:
         with transaction.atomic():
             # Locked first, for the reason that Instance.erase gives; before the application, as by all who lock both.
             self._lock_instances()
