@@ -59,13 +59,15 @@ def _register_again(key: PublicKey, data: dict[str, Any], token: EnrolmentToken 
 
 
 def _create(data: dict[str, Any], token: EnrolmentToken | None) -> None:
+    # Before the transaction, which is to have nothing locked that the application's erasure waits for.
+    application = Application.admitting(data["app_name"], token)
+    description = _description(data, application.pk)
     with transaction.atomic():
-        application = Application.admitting(data["app_name"], token)
         instance = Instance.objects.create(
             pk=data["instance_id"],
             application=application,
             awaits_approval=application.lets_wait(token),
-            **_description(data, application.pk),
+            **description,
         )
         PublicKey.objects.create(instance=instance, hex=data["public_key"])
         Event.objects.create(

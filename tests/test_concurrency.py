@@ -254,6 +254,37 @@ def test_an_instance_that_registers_while_its_application_is_erased_finds_anothe
     assert Instance.objects.get() == row(newcomer)
 
 
+def test_an_application_is_erased_without_waiting_for_whom_waits_for_it(active, monkeypatch):
+    newcomer, application = Installation(), row(active).application
+    lock = Application._locked_instances
+    is_begun, has_come, is_sought = threading.Event(), threading.Event(), threading.Event()
+
+    def lock_and_let_one_come(self, *, nowait=False):
+        if nowait:
+            is_sought.set()
+            return lock(self, nowait=True)
+        list(lock(self).order_by("pk"))
+        is_begun.set()
+        assert has_come.wait(20)
+        return Instance.objects.none()
+
+    def come():
+        assert is_begun.wait(20)
+        newcomer.register()
+        with transaction.atomic():
+            Instance.objects.select_for_update().get(pk=newcomer.id)
+            has_come.set()
+            assert is_sought.wait(20)
+            list(Application.objects.select_for_update(no_key=True).filter(pk=application.pk))
+
+    monkeypatch.setattr(Application, "_locked_instances", lock_and_let_one_come)
+
+    at_once(application.erase, come)
+
+    assert not Application.objects.exists()
+    assert not Instance.objects.exists()
+
+
 def test_an_approval_among_first_signatures_lets_it_in(no_limits, settings):
     settings.REGISTRATION = "approval"
     installation = Installation()

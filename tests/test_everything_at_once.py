@@ -82,8 +82,10 @@ class Client(Installation):
 
 def maintain(dice):
     one = Instance.objects.order_by("?").first()
-    # Erasing whole applications is left out: an instance that moves at that moment may be told to try again (503).
-    if one is not None:
+    if dice.random() < 0.05:
+        for application in Application.objects.order_by("?")[:1]:
+            application.erase()
+    elif one is not None:
         with transaction.atomic():
             for locked in Instance.objects.select_for_update().filter(pk=one.pk):
                 exclude = partial(locked.exclude, Instance.Exclusion.MANUAL)
@@ -107,12 +109,14 @@ def test_nothing_fails_and_nothing_contradicts_itself(settings):
     Application.objects.filter(slug="beads").update(registration="approval")
     fleet = [Client(random.Random(number)) for number in range(20)]
     failures: list[str] = []
+    answers = set()
     end = time.monotonic() + SECONDS
 
     def use(dice):
         answer = dice.choice(fleet).act()
         if answer.streaming:
             b"".join(answer)
+        answers.add((answer.request["PATH_INFO"], answer.status_code))
         if answer.status_code >= 500:
             failures.append(f"{answer.request['PATH_INFO']}: {answer.status_code}")
 
@@ -133,7 +137,7 @@ def test_nothing_fails_and_nothing_contradicts_itself(settings):
         thread.join()
 
     assert failures == []
-    assert Event.objects.filter(kind=Event.Kind.CHANGED).exists()
+    assert answers >= {("/v1/activate", 200), ("/v1/snapshot", 202), ("/v1/snapshots", 202), ("/v1/forget", 200)}
     for one in Instance.objects.all():
         agrees(one)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -10,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import OperationalError, models, transaction
 from django.urls import reverse
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from instances.enrolment import EnrolmentToken
 from instances.exceptions import (
@@ -21,7 +23,6 @@ from instances.exceptions import (
 from instances.querysets import ApplicationQuerySet
 from instances.slugs import MAX_LENGTH, slug_for
 
-ERASURE_ATTEMPTS = 5
 ONE_LINE = RegexValidator(
     r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Write one line of plain text, without tabs and line breaks."
 )
@@ -179,28 +180,30 @@ class Application(models.Model):
 
     def erase(self) -> None:
         """Deletes it with its instances and all that is theirs."""
-        for attempts_left in reversed(range(ERASURE_ATTEMPTS)):
-            try:
-                return self._erase()
-            except OperationalError:
-                # An instance that moves locks itself and then the application; here it is both ways round. Which of
-                # the two the database breaks off is its choice, and the next time the instance has moved.
-                if not attempts_left or transaction.get_connection().in_atomic_block:
-                    raise
-        return None
+        while not self._erase():
+            pass  # At once: the first thing that it does is to wait for whoever was in the way.
 
-    def _erase(self) -> None:
-        with transaction.atomic():
-            # Locked first, for the reason that Instance.erase gives; before the application, as by all who lock both.
-            self._lock_instances()
-            # From here on no instance comes in: one that registers waits, and then finds that there is no application.
-            list(Application.objects.select_for_update().filter(pk=self.pk).values_list("pk", flat=True))
-            self._lock_instances()  # Those that came in between.
-            self.delete()
+    def _erase(self) -> bool:
+        """Whether it is done: not if an instance came in meanwhile that somebody is busy with."""
+        try:
+            with transaction.atomic():
+                # Locked first, for the reason that Instance.erase gives; before the application, as by all who lock
+                # both, and in one order, so that two who do this cannot wait for each other.
+                list(self._locked_instances().order_by("pk"))
+                # From here on none comes in: one that registers waits, and then finds that there is no application.
+                list(Application.objects.select_for_update().filter(pk=self.pk).values_list("pk", flat=True))
+                # Those that came in between. Nobody is waited for now that the application is locked, because they
+                # may wait for it; what is locked here is given back instead.
+                list(self._locked_instances(nowait=True))
+                self.delete()
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                return False
+            raise
+        return True
 
-    def _lock_instances(self) -> None:
-        # In one order, so that two who do this cannot wait for each other.
-        list(self.instances.select_for_update().order_by("pk").values_list("pk", flat=True))
+    def _locked_instances(self, *, nowait: bool = False) -> models.QuerySet[Any, Any]:
+        return self.instances.select_for_update(nowait=nowait).values_list("pk", flat=True)
 
     def active_since(self, at: datetime) -> datetime:
         """The oldest time that a newest snapshot may have for its instance to be active at `at`."""

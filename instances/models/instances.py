@@ -212,17 +212,27 @@ class Instance(models.Model):
         # Refused when it asked. It asks again at its next start.
         if claims.get("refused") or self._moves_too_often():
             raise NotAdmitted
-        wanted = Application.admitting(claims["app_name"], token)
-        # Locked, so that the new one is not forgotten as an empty one at this very moment, or else is made again; and
-        # both in one order, so that two that change places cannot wait for each other.
-        both = Application.objects.filter(pk__in=[self.application_id, wanted.pk]).order_by("pk")
-        locked = {application.pk: application for application in both.select_for_update(no_key=True)}
+        before, self.application = self.application, self._lock_with(claims["app_name"], token)
         if self.activated_at:
-            self.application.keep()
-        before, self.application = self.application, locked.get(wanted.pk) or Application.named(claims["app_name"])
+            before.keep()
         self.events.update(application=self.application)  # Its history goes with it, to who is in charge of it now.
         self._wait(self.application.lets_wait(token), "by moving to another application")
         return f"Application: {said(before.name)} → {said(self.application.name)}"
+
+    def _lock_with(self, name: str, token: EnrolmentToken | None) -> Application:
+        """The application that instances call `name`, created on first sight, locked together with its own."""
+        while True:
+            wanted = Application.admitting(name, token)
+            # Locked, so that the new one is not forgotten as an empty one at this very moment; and both in one order,
+            # so that two that change places cannot wait for each other.
+            with transaction.atomic():
+                both = Application.objects.filter(pk__in=[self.application_id, wanted.pk]).order_by("pk")
+                locked = {application.pk: application for application in both.select_for_update(no_key=True)}
+                if wanted.pk in locked:
+                    return locked[wanted.pk]
+                # It has just been erased. Its own is given back before another is made: whoever makes that at the
+                # same moment may wait for it.
+                transaction.set_rollback(True)
 
     def _moves_too_often(self) -> bool:
         moves = self.events.filter(kind__in=(Event.Kind.WAITING, Event.Kind.APPROVED))
