@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
 # Each of the server's processes keeps compiled templates and a connection to the database from the first request on.
 WARM_UPS = 3
-CHART_DATA = re.compile(rb'<script id="chart-data" type="application/json">(.*?)</script>', re.DOTALL)
+CHART_DATA = re.compile(rb'<script id="chart-history" type="application/json">(.*?)</script>', re.DOTALL)
 
 
 @dataclass(frozen=True)

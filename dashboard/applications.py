@@ -10,8 +10,9 @@ from functools import cached_property
 from django.http import QueryDict
 
 from dashboard import keys
-from dashboard.charts import Series, active_history, fleet_history, metric_history
+from dashboard.charts import Chart, Line, Series, active_history, fleet_history, metric_history
 from dashboard.flags import Notice
+from dashboard.sheets import Sheet
 from dashboard.tables import STATE_FILTERS, InstanceTable, StateFilter
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance
@@ -92,7 +93,15 @@ class ApplicationPage:
         return self.history[None]
 
     @cached_property
-    def chart(self) -> Series:
+    def chart(self) -> Chart:
+        return Chart("history", self.chart_title, [Line(self.chart_title, self._charted)])
+
+    @property
+    def sheets(self) -> list[Sheet]:
+        return [self.chart.sheet]
+
+    @property
+    def _charted(self) -> Series:
         if self.period == CARD_PERIOD:
             return self.history[self.metric]
         if self.metric is None:

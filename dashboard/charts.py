@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+from django.utils.translation import gettext
 
 from dashboard.numbers import Number, change
+from dashboard.sheets import Sheet
 from instances.models import Application, Instance
 from metrics.census import Census
 from metrics.flatten import is_number, scalars
@@ -47,7 +50,95 @@ class Series:
 
     def data(self) -> list[list[Any]]:
         """What the page's script draws: [milliseconds since the epoch, value or null] a point."""
-        return [[int(point.at.timestamp() * 1000), drawable(point.value)] for point in self.points]
+        return [[milliseconds(point.at), drawable(point.value)] for point in self.points]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series of a chart by its name. One that is `faint` stands behind the others, for comparison."""
+
+    label: str
+    series: Series
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """What lies between two series, such as the middle half of a fleet. `low` and `high` are of the same times."""
+
+    label: str
+    low: Series
+    high: Series
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What happened at one time, as a thin line across the chart: a release."""
+
+    at: datetime
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over time, with the table of the same numbers.
+
+    `name` is its address in the page and the name of what is taken away: letters, digits and hyphens. Lines are drawn
+    beside each other, "stacked" on each other, or stacked as a "share" of their total.
+    """
+
+    name: str
+    title: str
+    lines: Sequence[Line]
+    kind: Literal["line", "stacked", "share"] = "line"
+    bands: Sequence[Band] = ()
+    markers: Sequence[Marker] = ()
+
+    @property
+    def script_id(self) -> str:
+        return f"chart-{self.name}"
+
+    @property
+    def has_one_point(self) -> bool:
+        return all(len(line.series.values) <= 1 for line in self.lines)
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """(what its sign looks like, its name) for all that is drawn, if that is more than one line."""
+        signs = [("faint" if line.faint else str(place), line.label) for place, line in enumerate(self.lines, 1)]
+        signs += [("band", band.label) for band in self.bands]
+        return signs if len(signs) > 1 else []
+
+    def data(self) -> dict[str, Any]:
+        """What the page's script draws. Times in milliseconds since the epoch."""
+        return {
+            "kind": self.kind,
+            "lines": [{"label": line.label, "faint": line.faint, "points": line.series.data()} for line in self.lines],
+            "bands": [{"label": band.label, "low": band.low.data(), "high": band.high.data()} for band in self.bands],
+            "markers": [[milliseconds(marker.at), marker.label] for marker in self.markers],
+        }
+
+    @property
+    def sheet(self) -> Sheet:
+        """One row for each time, oldest first, one column for each line and for either side of a band."""
+        return Sheet(self.name, self.title, [gettext("Time"), *(title for title, _ in self._columns())], self.rows())
+
+    def rows(self) -> list[list[Any]]:
+        columns = [{point.at: point.value for point in series.points} for _, series in self._columns()]
+        times = sorted({at for column in columns for at in column})
+        return [[at, *(column.get(at) for column in columns)] for at in times]
+
+    def _columns(self) -> Iterator[tuple[str, Series]]:
+        for line in self.lines:
+            yield line.label, line.series
+        for band in self.bands:
+            yield f"{band.label} ↓", band.low
+            yield f"{band.label} ↑", band.high
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since the epoch, as scripts count."""
+    return int(moment.timestamp() * 1000)
 
 
 def drawable(value: Number | None) -> Number | None:

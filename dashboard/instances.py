@@ -11,8 +11,9 @@ from typing import Any
 from django.http import QueryDict
 
 from dashboard import keys
-from dashboard.charts import Series, instance_history
+from dashboard.charts import Chart, Line, Series, instance_history
 from dashboard.history import newest_of
+from dashboard.sheets import Sheet
 from instances.models import Instance
 from metrics import bounds
 from metrics.flatten import flatten, is_number
@@ -99,9 +100,14 @@ class InstancePage:
     def _value(self, key: str) -> Value:
         return Value(key, self.values[key], self.history.get(key))
 
+    @cached_property
+    def chart(self) -> Chart | None:
+        series = self.history.get(self.metric) if self.metric is not None else None
+        return Chart("history", self.chart_title, [Line(self.chart_title, series)]) if series else None
+
     @property
-    def chart(self) -> Series | None:
-        return self.history.get(self.metric) if self.metric is not None else None
+    def sheets(self) -> list[Sheet]:
+        return [self.chart.sheet] if self.chart else []
 
     @property
     def chart_title(self) -> str:

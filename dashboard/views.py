@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from dashboard import exports, overview
+from dashboard import exports, overview, sheets
 from dashboard.applications import ApplicationPage
 from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
@@ -28,6 +28,13 @@ def render(request: HttpRequest, template: str, title: str, **context: Any) -> T
     return TemplateResponse(request, f"dashboard/{template}.html", {**shell, "title": title, **context})
 
 
+def application_tab(
+    request: HttpRequest, application: Application, tab: str, title: str, **context: Any
+) -> TemplateResponse:
+    """One of an application's pages, whose template is called like its tab."""
+    return render(request, tab, title, application=application, tab=tab, **context)
+
+
 def overview_page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     page = {
@@ -39,34 +46,38 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     return render(request, "overview", "Overview", **page)
 
 
-def application_page(request: HttpRequest, slug: str) -> HttpResponse:
+def application_page(request: HttpRequest, slug: str) -> HttpResponseBase:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     page = ApplicationPage(application, request.GET, timezone.now())
-    server_url = request.build_absolute_uri("/")
-    return render(request, "application", application.name, page=page, application=application, server_url=server_url)
+    if file := sheets.answer(request, page.sheets, slug):
+        return file
+    context = {"page": page, "server_url": request.build_absolute_uri("/")}
+    return application_tab(request, application, "application", application.name, **context)
 
 
 def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     now = timezone.now()
     columns = MetricSetting.objects.overrides(application).ordered(taking.present(application, now).keys)
-    return exports.instances(InstanceTable(application, columns, request.GET, now))
+    return sheets.as_csv(exports.instances(InstanceTable(application, columns, request.GET, now)), slug)
 
 
 def history_page(request: HttpRequest, slug: str) -> HttpResponse:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     table = HistoryTable(application, request.GET)
     title = f"History of {application.name}"
-    return render(request, "history", title, table=table, rows=table.page(), application=application)
+    return application_tab(request, application, "history", title, table=table, rows=table.page())
 
 
 def history_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
-    return exports.history(HistoryTable(application, request.GET))
+    return sheets.as_csv(exports.history(HistoryTable(application, request.GET)), slug)
 
 
-def instance_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+def instance_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     instances = Instance.objects.visible_to(request.user).select_related("application")
     instance = get_object_or_404(instances, pk=pk)
     page = InstancePage(instance, request.GET, timezone.now())
+    if file := sheets.answer(request, page.sheets, f"{instance.application.slug}-{instance.short_id}"):
+        return file
     return render(request, "instance", f"Instance {instance.short_id}", page=page, instance=instance)

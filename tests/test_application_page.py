@@ -60,8 +60,11 @@ def text_of(response):
 
 def chart(response):
     """The points that the page hands to its script."""
-    found = re.search(r'<script id="chart-data" type="application/json">(.*?)</script>', text_of(response), re.DOTALL)
-    return json.loads(found[1])
+    found = re.search(
+        r'<script id="chart-history" type="application/json">(.*?)</script>', text_of(response), re.DOTALL
+    )
+    [line] = json.loads(found[1])["lines"]
+    return line["points"]
 
 
 def cards(response):

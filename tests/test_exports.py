@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Group, User
 
-from dashboard.exports import cell
+from dashboard.sheets import cell
 from instances.models import Application, Instance
 from tests.fleet import instance
 

@@ -50,9 +50,10 @@ def get(client, viewer, clock):
 
 def chart(response):
     found = re.search(
-        r'<script id="chart-data" type="application/json">(.*?)</script>', response.content.decode(), re.DOTALL
+        r'<script id="chart-history" type="application/json">(.*?)</script>', response.content.decode(), re.DOTALL
     )
-    return json.loads(found[1])
+    [line] = json.loads(found[1])["lines"]
+    return line["points"]
 
 
 def raw(response):

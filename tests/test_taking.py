@@ -274,8 +274,9 @@ def test_card_chart_badge_and_page_show_one_number(ledger, client, viewer, monke
             for metric, wanted in (("", 3), ("users_count", 6), ("sys_load", pytest.approx(0.3))):
                 response = client.get("/applications/ledger/", {"period": period, "metric": metric})
                 page = response.context["page"]
-                *_, (_, last) = re.findall(r"\[(\d+), ([\d.]+)\]", response.content.decode().split("chart-data")[1])
-                assert float(last) == page.chart.values[-1] == wanted
+                data = response.content.decode().split('"chart-history"')[1].split("</script>")[0]
+                *_, (_, last) = re.findall(r"\[(\d+), ([\d.]+)\]", data)
+                assert float(last) == page.chart.lines[0].series.values[-1] == wanted
                 assert page.history[metric or None].values[-1] == wanted
             [card] = [card for card in page.cards[0] if card.key == "users_count"]
             assert card.figures["sum"] == card.series.values[-1] == 6

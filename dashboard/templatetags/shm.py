@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from dashboard import keys, numbers
-from dashboard.charts import Series
+from dashboard.charts import Chart
 from dashboard.history import HistoryTable
 from dashboard.tables import Column, InstanceTable
 from instances.models import Instance
@@ -95,14 +95,16 @@ def _cell(value: Any) -> SafeString | str:
 
 
 @register.filter
-def rows(series: Series) -> SafeString:
+def rows(chart: Chart) -> SafeString:
     """The rows of the table behind a chart, newest first; in one piece, as there are hundreds."""
-    lines = (
-        (*_machine_and_human(point.at), "–" if point.value is None else numbers.exact(point.value))
-        for point in reversed(series.points)
-    )
-    row = '<tr><td><time datetime="{}">{} UTC</time></td><td class="shm-number">{}</td></tr>'
+    lines = ((*_machine_and_human(at), _number_cells(values)) for at, *values in reversed(chart.rows()))
+    row = '<tr><td><time datetime="{}">{} UTC</time></td>{}</tr>'
     return format_html_join("", row, lines)
+
+
+def _number_cells(values: list[numbers.Number | None]) -> SafeString:
+    cells = (("–" if value is None else numbers.exact(value),) for value in values)
+    return format_html_join("", '<td class="shm-number">{}</td>', cells)
 
 
 @register.simple_tag

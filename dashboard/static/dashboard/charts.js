@@ -1,41 +1,62 @@
 // Draws each [data-chart] from the JSON that stands beside it, again when the theme changes or htmx brings a new one.
 
 const charts = new Map();
+const root = document.documentElement;
+const language = root.lang === "en" || !root.lang ? "en-GB" : root.lang;
+const timeZone = root.dataset.timeZone || Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+const faded = (name, percent) => `color-mix(in srgb, ${color(name)} ${percent}%, transparent)`;
 
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 20 });
+const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 
 const HOUR = 3600000;
 const DAY = 24 * HOUR;
 const STEPS = [HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 61 * DAY, 91 * DAY, 182 * DAY, 365 * DAY];
 
-// Whole hours or whole local days, evenly spaced, as many as fit the width.
+// As many as dashboard.css has; further lines begin again, with dashes.
+const COLORS = 8;
+const DASHES = [[], [6, 4], [2, 3]];
+
+const clock = new Intl.DateTimeFormat("en-US", {
+  timeZone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric",
+});
+
+// By how many milliseconds the page's time zone is ahead of UTC at a time.
+function offset(time) {
+  const parts = Object.fromEntries(clock.formatToParts(time).map((part) => [part.type, Number(part.value)]));
+  const local = Date.UTC(parts.year, parts.month - 1, parts.day, parts.hour, parts.minute);
+  return local - Math.floor(time / 60000) * 60000;
+}
+
+// Whole hours or whole days of the page's time zone, evenly spaced, as many as fit the width.
 function timeTicks(min, max, width) {
   const wanted = Math.max(2, Math.floor(width / 90));
   const step = STEPS.find((candidate) => (max - min) / candidate <= wanted) ?? Math.ceil((max - min) / wanted / DAY) * DAY;
-  const first = new Date(min);
-  if (step >= DAY) first.setHours(24, 0, 0, 0);
-  else first.setMinutes(60, 0, 0);
+  const whole = Math.min(step, DAY);
   const ticks = [];
-  for (let time = first.getTime(); time <= max; time += step) ticks.push({ value: time });
-  return ticks;
+  for (let local = Math.ceil((min + offset(min)) / whole) * whole; ; local += step) {
+    const time = local - offset(local - offset(local));
+    if (time > max) return ticks;
+    if (time >= min) ticks.push({ value: time });
+  }
 }
 
-function timeFormats(points) {
-  const span = points[points.length - 1][0] - points[0][0];
-  const tick = span <= 2 * DAY ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
+function timeFormats([first, last]) {
+  const tick = last - first <= 2 * DAY ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
   const title = { dateStyle: "medium", timeStyle: "short" };
   return {
-    tick: new Intl.DateTimeFormat("en-GB", tick),
-    title: new Intl.DateTimeFormat("en-GB", title),
+    tick: new Intl.DateTimeFormat(language, { ...tick, timeZone }),
+    title: new Intl.DateTimeFormat(language, { ...title, timeZone }),
   };
 }
 
 // A single point would stand on an axis of no length, and so nowhere: it gets an hour on either side.
-function bounds(points) {
-  const first = points[0][0], last = points[points.length - 1][0];
+function bounds(data) {
+  const times = data.lines.flatMap((line) => line.points.map(([time]) => time));
+  const first = Math.min(...times), last = Math.max(...times);
   return first === last ? [first - HOUR, last + HOUR] : [first, last];
 }
 
@@ -45,21 +66,25 @@ const alone = (points, index) => [index - 1, index + 1].every((other) => (points
 // Beyond this a power of ten says more than a row of digits does.
 const short = (value) => (Math.abs(value) < 1e15 ? compact.format(value) : value.toExponential());
 
-function options(points, label) {
-  const times = timeFormats(points);
-  const grid = { color: color("--shm-border"), drawTicks: false };
+function options(data) {
+  const [min, max] = bounds(data);
+  const times = timeFormats([min, max]);
   const ticks = { color: color("--shm-muted"), font: { family: "Inter", size: 12 }, padding: 8 };
-  const whole = points.every(([, value]) => Number.isInteger(value ?? 0)) ? { precision: 0 } : {};
+  const values = data.lines.flatMap((line) => line.points.map(([, value]) => value ?? 0));
+  const isShare = data.kind === "share";
+  // Of instances there is no half.
+  const whole = !isShare && values.every(Number.isInteger) ? { precision: 0 } : {};
+  const written = isShare ? (value) => percent.format(value) : short;
   return {
     animation: false,
     maintainAspectRatio: false,
     interaction: { mode: "index", intersect: false },
-    layout: { padding: { right: 8 } },
+    layout: { padding: { right: 8, top: data.markers.length ? 16 : 0 } },
     scales: {
       x: {
         type: "linear",
-        min: bounds(points)[0],
-        max: bounds(points)[1],
+        min,
+        max,
         border: { display: false },
         grid: { display: false },
         afterBuildTicks: (axis) => { axis.ticks = timeTicks(axis.min, axis.max, axis.chart.width); },
@@ -67,42 +92,103 @@ function options(points, label) {
       },
       y: {
         beginAtZero: true,
-        grace: "5%",
+        stacked: data.kind !== "line",
         border: { display: false },
-        grid,
-        // Of instances there is no half.
-        ticks: { ...ticks, ...whole, maxTicksLimit: 6, callback: short },
+        grid: { color: color("--shm-border"), drawTicks: false },
+        ticks: { ...ticks, ...whole, maxTicksLimit: 6, callback: written },
+        ...(isShare ? { max: 1 } : { grace: "5%" }),
       },
     },
     plugins: {
       legend: { display: false },
       tooltip: {
-        displayColors: false,
+        usePointStyle: true,
+        displayColors: data.lines.length > 1,
+        filter: (item) => !item.dataset.isBand,
+        itemSort: data.kind === "line" ? undefined : (one, other) => other.datasetIndex - one.datasetIndex,
         callbacks: {
-          title: (items) => times.title.format(items[0].parsed.x),
-          label: (item) => `${label}: ${exact.format(item.parsed.y)}`,
+          title: (items) => (items.length ? times.title.format(items[0].parsed.x) : ""),
+          label: (item) => {
+            const value = item.dataset.sent[item.dataIndex];
+            const share = isShare ? ` (${percent.format(item.parsed.y)})` : "";
+            return `${item.dataset.label}: ${exact.format(value)}${share}`;
+          },
         },
       },
+      markers: { markers: data.markers },
     },
   };
 }
 
-function draw(box) {
-  const points = JSON.parse(document.getElementById(box.dataset.chart).textContent);
-  const canvas = box.querySelector("canvas");
-  charts.get(canvas)?.destroy();
-  const accent = color("--shm-accent");
-  const line = {
-    data: points.map(([x, y]) => ({ x, y })),
-    borderColor: accent,
-    backgroundColor: `color-mix(in srgb, ${accent} 12%, transparent)`,
-    borderWidth: 2,
-    fill: true,
+function lineSet(data, line, place) {
+  const points = line.points;
+  const own = line.faint ? "--shm-muted" : data.lines.length > 1 ? `--shm-line-${(place % COLORS) + 1}` : "--shm-accent";
+  const stacked = data.kind !== "line";
+  const totals = data.kind === "share" ? points.map((_, index) => total(data, index)) : [];
+  return {
+    label: line.label,
+    sent: points.map(([, value]) => value),
+    data: points.map(([x, y], index) => ({ x, y: data.kind === "share" ? (totals[index] ? (y ?? 0) / totals[index] : null) : y })),
+    borderColor: color(own),
+    backgroundColor: stacked ? faded(own, 75) : faded(own, 12),
+    borderWidth: stacked ? 1 : 2,
+    borderDash: line.faint ? [4, 4] : DASHES[Math.floor(place / COLORS) % DASHES.length],
+    fill: stacked ? (place ? "-1" : "origin") : data.lines.length === 1 && !data.bands.length,
+    order: line.faint ? 1 : 0,
+    pointStyle: "line",
     pointRadius: (point) => (alone(points, point.dataIndex) ? 3 : 0),
     pointHitRadius: 12,
-    tension: 0.15,
+    tension: stacked ? 0 : 0.15,
   };
-  charts.set(canvas, new Chart(canvas, { type: "line", data: { datasets: [line] }, options: options(points, box.dataset.label) }));
+}
+
+const total = (data, index) => data.lines.reduce((sum, line) => sum + (line.points[index]?.[1] ?? 0), 0);
+
+function bandSets(band) {
+  const shape = { borderWidth: 0, pointRadius: 0, pointHitRadius: 0, order: 2, isBand: true, sent: [], tension: 0.15 };
+  const points = (side) => side.map(([x, y]) => ({ x, y }));
+  return [
+    { ...shape, data: points(band.low), fill: false },
+    { ...shape, data: points(band.high), fill: "-1", backgroundColor: faded("--shm-accent", 18) },
+  ];
+}
+
+// A thin line for each, and its name where there is room beside the one before.
+const markers = {
+  id: "markers",
+  afterDatasetsDraw(chart, _, { markers: all }) {
+    const { ctx, chartArea: area, scales: { x } } = chart;
+    ctx.save();
+    ctx.font = "11px Inter, sans-serif";
+    ctx.strokeStyle = color("--shm-field");
+    ctx.fillStyle = color("--shm-muted");
+    ctx.setLineDash([2, 3]);
+    let free = area.left;
+    for (const [time, label] of all ?? []) {
+      const place = x.getPixelForValue(time);
+      if (place < area.left || place > area.right) continue;
+      ctx.beginPath();
+      ctx.moveTo(place, area.top);
+      ctx.lineTo(place, area.bottom);
+      ctx.stroke();
+      const text = label.length > 16 ? `${label.slice(0, 15)}…` : label, width = ctx.measureText(text).width;
+      const left = Math.min(Math.max(place - width / 2, area.left), area.right - width);
+      if (left < free) continue;
+      ctx.fillText(text, left, area.top - 5);
+      free = left + width + 8;
+    }
+    ctx.restore();
+  },
+};
+
+function draw(box) {
+  const data = JSON.parse(document.getElementById(box.dataset.chart).textContent);
+  const canvas = box.querySelector("canvas");
+  charts.get(canvas)?.destroy();
+  const datasets = [...data.lines.map((line, place) => lineSet(data, line, place)), ...data.bands.flatMap(bandSets)];
+  charts.set(canvas, new Chart(canvas, { type: "line", data: { datasets }, options: options(data), plugins: [markers] }));
+  const button = box.closest("[data-figure]")?.querySelector("[data-png]");
+  if (button) button.hidden = false;
 }
 
 function drawAll() {
@@ -115,6 +201,22 @@ function drawAll() {
   document.querySelectorAll("[data-chart]").forEach(draw);
 }
 
+// The chart as it stands there, on the page's own ground: a picture of lines alone could not be read on another.
+function savePicture(button) {
+  const canvas = button.closest("[data-figure]").querySelector("canvas");
+  const picture = document.createElement("canvas");
+  picture.width = canvas.width;
+  picture.height = canvas.height;
+  const context = picture.getContext("2d");
+  context.fillStyle = color("--shm-surface");
+  context.fillRect(0, 0, picture.width, picture.height);
+  context.drawImage(canvas, 0, 0);
+  const link = document.createElement("a");
+  link.download = `${button.dataset.png}.png`;
+  link.href = picture.toDataURL("image/png");
+  link.click();
+}
+
 async function copy(button) {
   const code = button.parentElement.querySelector("pre"), text = button.textContent;
   // Browsers lend the clipboard to HTTPS and localhost alone; elsewhere one key is left to press.
@@ -125,10 +227,12 @@ async function copy(button) {
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (button) copy(button);
+  const button = event.target.closest("[data-copy], [data-png]");
+  if (!button) return;
+  if ("png" in button.dataset) savePicture(button);
+  else copy(button);
 });
 document.addEventListener("htmx:afterSettle", drawAll);
-new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["class"] });
+new MutationObserver(drawAll).observe(root, { attributeFilter: ["class"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 drawAll();
