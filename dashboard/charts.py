@@ -13,6 +13,7 @@ from dashboard.numbers import Number, change
 from dashboard.sheets import Sheet
 from instances.models import Application, Instance
 from metrics.census import Census
+from metrics.figures import Figures
 from metrics.flatten import is_number, scalars
 from metrics.models import ClosedCensus, Snapshot
 from metrics.periods import Period
@@ -106,7 +107,7 @@ class Chart:
     def legend(self) -> list[tuple[str, str]]:
         """(what its sign looks like, its name) for all that is drawn, if that is more than one line."""
         signs = [("faint" if line.faint else str(place), line.label) for place, line in enumerate(self.lines, 1)]
-        signs += [("band", band.label) for band in self.bands]
+        signs += [(f"band-{place}", band.label) for place, band in enumerate(self.bands, 1)]
         return signs if len(signs) > 1 else []
 
     def data(self) -> dict[str, Any]:
@@ -182,10 +183,28 @@ def fleet_history(application: Application, period: Period, census: Census) -> d
 
 def metric_history(application: Application, key: str, period: Period, census: Census) -> Series:
     """One metric's series over the period; the census is the last point."""
+    found = metric_figures(application, key, period, census)
+    return Series([Point(at, figures["sum"] if figures else None) for at, figures in found])
+
+
+def metric_figures(
+    application: Application, key: str, period: Period, census: Census
+) -> list[tuple[datetime, Figures | None]]:
+    """One metric's figures over the period, None where nobody reported it; the census is the last."""
     closed = ClosedCensus.objects.filter(application=application).at_times(_times(application, period, census))
-    points = [Point(at, figures["sum"] if figures else None) for at, figures in closed.figures_of(key)]
-    figures = census.figures.get(key)
-    return Series([*points, Point(census.at, figures["sum"] if figures else None)])
+    return [*closed.figures_of(key), (census.at, census.figures.get(key))]
+
+
+def figures_before(
+    application: Application, key: str, period: Period, census: Census
+) -> list[tuple[datetime, Figures | None]]:
+    """One metric's figures over as long a time before the period, at the times of the period that they stand beside."""
+    if period.steps is None:
+        return []
+    span = period.step * period.steps
+    times = [at - span for at in _times(application, period, census)]
+    closed = ClosedCensus.objects.filter(application=application).at_times(times)
+    return [(at + span, figures) for at, figures in closed.figures_of(key)]
 
 
 def active_history(application: Application, period: Period, census: Census) -> Series:

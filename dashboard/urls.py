@@ -10,6 +10,7 @@ page = admin.site.admin_view
 urlpatterns = [
     path("", page(views.overview_page), name="overview"),
     path("applications/<slug:slug>/", page(views.application_page), name="application"),
+    path("applications/<slug:slug>/metric/", page(views.metric_page), name="metric"),
     path("applications/<slug:slug>/instances.csv", page(views.instances_csv), name="instances_csv"),
     path("applications/<slug:slug>/history/", page(views.history_page), name="history"),
     path("applications/<slug:slug>/history.csv", page(views.history_csv), name="history_csv"),

@@ -15,6 +15,7 @@ from dashboard import exports, overview, sheets
 from dashboard.applications import ApplicationPage
 from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
+from dashboard.metric import MetricPage
 from dashboard.tables import InstanceTable
 from instances.jobs import why_late
 from instances.models import Application, Instance
@@ -53,6 +54,14 @@ def application_page(request: HttpRequest, slug: str) -> HttpResponseBase:
         return file
     context = {"page": page, "server_url": request.build_absolute_uri("/")}
     return application_tab(request, application, "application", application.name, **context)
+
+
+def metric_page(request: HttpRequest, slug: str) -> HttpResponseBase:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    page = MetricPage(application, request.GET, timezone.now())
+    if file := sheets.answer(request, page.sheets, slug):
+        return file
+    return application_tab(request, application, "metric", page.title, page=page)
 
 
 def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:

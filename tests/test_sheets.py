@@ -83,7 +83,10 @@ def test_a_legend_tells_lines_apart_where_there_are_several():
 
     assert Chart("c", "C", [one]).legend == []
     assert Chart("c", "C", [one, other]).legend == [("1", "one"), ("faint", "before")]
-    assert Chart("c", "C", [one], bands=[Band("half", series(0), series(9))]).legend == [("1", "one"), ("band", "half")]
+    assert Chart("c", "C", [one], bands=[Band("half", series(0), series(9))]).legend == [
+        ("1", "one"),
+        ("band-1", "half"),
+    ]
 
 
 @pytest.mark.django_db

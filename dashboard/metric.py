@@ -1,0 +1,187 @@
+"""What the page of one metric shows: how it went, how it is spread over the fleet, and who reports how much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.http import Http404, QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from dashboard import keys
+from dashboard.charts import Band, Chart, Line, Point, Series, figures_before, metric_figures
+from dashboard.numbers import Number
+from dashboard.sheets import Sheet
+from instances.models import Application, Instance
+from metrics import splits, taking
+from metrics.census import DESCRIPTION
+from metrics.figures import Figures
+from metrics.models import MetricSetting
+from metrics.periods import PERIODS, Period
+from metrics.splits import Group, Reporter
+
+DEFAULT_PERIOD = PERIODS["30d"]
+DEFAULT_SPLIT = "app_version"
+GROUPS, TOP = 12, 10
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number that is drawn over time."""
+
+    name: str
+    title: str | Promise
+    of: Callable[[Figures], Number]
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure("sum", _("Sum"), lambda figures: figures["sum"]),
+        Measure("mean", _("Mean"), lambda figures: figures["mean"]),
+        Measure("median", _("Median"), lambda figures: figures["median"]),
+        Measure("reporters", _("Instances that report it"), lambda figures: figures["reporters"]),
+    )
+}
+# Around the median, the two bands in which half and nine tenths of the fleet are.
+BANDS: list[tuple[str | Promise, Callable[[Figures], Number], Callable[[Figures], Number]]] = [
+    (_("5th to 95th percentile"), lambda figures: figures["p5"], lambda figures: figures["p95"]),
+    (_("25th to 75th percentile"), lambda figures: figures["p25"], lambda figures: figures["p75"]),
+]
+
+
+class MetricPage:
+    """What the address asks for: `key`, `period`, `of` (a measure), `before` and `split`. Raises Http404 for a key
+    that no active instance reports as a number, or that is hidden."""
+
+    def __init__(self, application: Application, query: QueryDict, now: datetime) -> None:
+        self.application = application
+        self.query = query
+        self.census = taking.present(application, now)
+        self.overrides = MetricSetting.objects.overrides(application)
+        self.key = query.get("key", "")
+        if self.key not in self.overrides.ordered(self.census.figures):
+            raise Http404(
+                "No active instance reports such a number now. Go back to the application, which lists all keys."
+            )
+        self.figures = self.census.figures[self.key]
+        self.period: Period = PERIODS.get(query.get("period", ""), DEFAULT_PERIOD)
+        self.measure = MEASURES.get(query.get("of", ""), MEASURES["sum"])
+        self.compares = query.get("before") == "1" and self.period.steps is not None
+        asked = query.get("split", DEFAULT_SPLIT)
+        self.split_by = asked if asked in self.dimensions else DEFAULT_SPLIT
+
+    @property
+    def title(self) -> str:
+        return keys.label(self.key)
+
+    @property
+    def periods(self) -> list[Period]:
+        return list(PERIODS.values())
+
+    @property
+    def measures(self) -> list[Measure]:
+        return list(MEASURES.values())
+
+    @property
+    def reach(self) -> float:
+        """Which share of the active instances reports it, 0 to 1."""
+        return self.figures["reporters"] / self.census.active
+
+    @property
+    def strays(self) -> int:
+        """How many send something else than a number under the key."""
+        return self.census.strays.get(self.key, 0)
+
+    @cached_property
+    def dimensions(self) -> list[str]:
+        """By what it can be split: what instances say of themselves first."""
+        said = self.census.dimensions
+        own = [name for name in DESCRIPTION if name in said or name == DEFAULT_SPLIT]
+        return own + self.overrides.ordered(said.keys() - DESCRIPTION.keys() - {self.key})
+
+    @cached_property
+    def _history(self) -> list[tuple[datetime, Figures | None]]:
+        return metric_figures(self.application, self.key, self.period, self.census)
+
+    @cached_property
+    def chart(self) -> Chart:
+        history = self._history
+        lines = [Line(str(self.measure.title), _series(history, self.measure.of))]
+        if self.compares:
+            before = figures_before(self.application, self.key, self.period, self.census)
+            lines.append(Line(gettext("The period before"), _series(before, self.measure.of), faint=True))
+        bands = [Band(str(title), _series(history, low), _series(history, high)) for title, low, high in BANDS]
+        shows_spread = self.measure.name in ("mean", "median")
+        return Chart("history", f"{self.title}: {self.measure.title}", lines, bands=bands if shows_spread else ())
+
+    @property
+    def change(self) -> str:
+        """Of the sum, from the beginning of the period to now, as a signed percentage; "" where that is not known."""
+        return _series(self._history, MEASURES["sum"].of).change
+
+    @property
+    def distribution(self) -> Sheet:
+        columns = [gettext("From"), gettext("To"), gettext("Instances")]
+        return Sheet("distribution", gettext("Distribution"), columns, self.figures["histogram"])
+
+    @property
+    def largest_bin(self) -> Number:
+        return max(count for _low, _high, count in self.figures["histogram"])
+
+    @property
+    def last_edge(self) -> Number:
+        return self.figures["histogram"][-1][1]
+
+    @cached_property
+    def _reporters(self) -> list[Reporter]:
+        return splits.reporters(self.application, self.key, self.split_by, self.census.at)
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        return splits.split(self._reporters, GROUPS)
+
+    @property
+    def split_sheet(self) -> Sheet:
+        columns = [
+            keys.label(self.split_by),
+            gettext("Instances"),
+            gettext("Sum"),
+            gettext("Mean"),
+            gettext("Median"),
+            gettext("25th percentile"),
+            gettext("75th percentile"),
+        ]
+        rows = [
+            [gettext("(others)") if said is None else said, *_split_figures(figures)] for said, figures in self.groups
+        ]
+        return Sheet("split", f"{self.title}: {columns[0]}", columns, rows)
+
+    @cached_property
+    def top(self) -> list[tuple[Reporter, Instance]]:
+        """Who reports most of it."""
+        most = splits.largest(self._reporters, TOP)
+        rows = Instance.objects.in_bulk([reporter.id for reporter in most])
+        return [(reporter, rows[reporter.id]) for reporter in most if reporter.id in rows]
+
+    @property
+    def top_sheet(self) -> Sheet:
+        columns = [gettext("Instance"), gettext("Version"), self.title]
+        rows = [[str(instance.pk), instance.app_version, reporter.value] for reporter, instance in self.top]
+        return Sheet("most", gettext("Who reports most"), columns, rows)
+
+    @property
+    def sheets(self) -> list[Sheet]:
+        return [self.chart.sheet, self.distribution, self.split_sheet, self.top_sheet]
+
+
+def _split_figures(figures: Figures) -> list[Number]:
+    return [figures["reporters"], figures["sum"], figures["mean"], figures["median"], figures["p25"], figures["p75"]]
+
+
+def _series(history: list[tuple[datetime, Figures | None]], of: Callable[[Figures], Number]) -> Series:
+    return Series([Point(at, of(figures) if figures else None) for at, figures in history])
