@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from dashboard import keys
 from dashboard.charts import Chart, Line, Series, active_history, fleet_history, metric_history
@@ -27,6 +28,8 @@ CARD_PERIOD = PERIODS["30d"]
 BREAKDOWN_ROWS = 6
 # So many cards are looked through at a glance; the rest would push all else of the page out of sight.
 CARDS_SHOWN = 24
+# More lines than that on one chart are told apart by nobody.
+MOST_DRAWN = 6
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,18 @@ class Card:
     figures: Figures
     strays: int
     series: Series
-    selected: bool
+    drawn: bool
+    others: list[str]  # What else is drawn.
+    has_room: bool
 
     @property
     def label(self) -> str:
         return keys.label(self.key)
+
+    @property
+    def with_others(self) -> list[str]:
+        """What is drawn once it is added."""
+        return [*self.others, self.key]
 
 
 @dataclass(frozen=True)
@@ -74,8 +84,9 @@ class ApplicationPage:
         self.keys = self.overrides.ordered(self.census.keys)
         self.period: Period = PERIODS.get(query.get("period", ""), CARD_PERIOD)
         self.periods = list(PERIODS.values())
-        metric = query.get("metric")
-        self.metric = metric if metric in self.census.figures and metric in self.keys else None
+        asked = dict.fromkeys(query.getlist("metric"))
+        self.metrics = [key for key in asked if key in self.census.figures and key in self.keys][:MOST_DRAWN]
+        self.as_change = query.get("as") == "change" and len(self.metrics) > 1
         self.table = InstanceTable(application, self.keys, query, now)
         self.notice = Notice.of(application, now)
         self.rows = self.table.page()
@@ -94,19 +105,27 @@ class ApplicationPage:
 
     @cached_property
     def chart(self) -> Chart:
-        return Chart("history", self.chart_title, [Line(self.chart_title, self._charted)])
+        lines = [Line(keys.label(key), self._metric_series(key)) for key in self.metrics]
+        if self.as_change:
+            lines = [Line(line.label, line.series.relative) for line in lines]
+        if not lines:
+            lines = [Line(self.chart_title, self._active_series)]
+        return Chart("history", self.chart_title, lines, unit="ratio" if self.as_change else "")
 
     @property
     def sheets(self) -> list[Sheet]:
         return [self.chart.sheet]
 
-    @property
-    def _charted(self) -> Series:
+    def _metric_series(self, key: str) -> Series:
         if self.period == CARD_PERIOD:
-            return self.history[self.metric]
-        if self.metric is None:
-            return active_history(self.application, self.period, self.census)
-        return metric_history(self.application, self.metric, self.period, self.census)
+            return self.history[key]
+        return metric_history(self.application, key, self.period, self.census)
+
+    @property
+    def _active_series(self) -> Series:
+        if self.period == CARD_PERIOD:
+            return self.active
+        return active_history(self.application, self.period, self.census)
 
     @cached_property
     def waiting(self) -> int:
@@ -127,21 +146,12 @@ class ApplicationPage:
 
     @property
     def chart_title(self) -> str:
-        return "Active instances" if self.metric is None else keys.label(self.metric)
+        return ", ".join(map(keys.label, self.metrics)) or gettext("Active instances")
 
     @property
-    def chart_figures(self) -> Figures | None:
-        return self.census.figures.get(self.metric) if self.metric is not None else None
-
-    @property
-    def largest_bin(self) -> float:
-        figures = self.chart_figures
-        return max(count for _, _, count in figures["histogram"]) if figures else 1
-
-    @property
-    def last_edge(self) -> float:
-        figures = self.chart_figures
-        return figures["histogram"][-1][1] if figures else 0
+    def metric(self) -> str | None:
+        """The metric that is drawn, if it is one alone."""
+        return self.metrics[0] if len(self.metrics) == 1 else None
 
     @cached_property
     def cards(self) -> tuple[list[Card], list[Card]]:
@@ -161,7 +171,7 @@ class ApplicationPage:
 
     @property
     def selects_folded(self) -> bool:
-        return any(card.selected for card in self.cards_folded)
+        return any(card.drawn for card in self.cards_folded)
 
     @property
     def name_in_code(self) -> str:
@@ -176,7 +186,9 @@ class ApplicationPage:
             figures=self.census.figures[key],
             strays=self.census.strays.get(key, 0),
             series=self.history[key],
-            selected=key == self.metric,
+            drawn=key in self.metrics,
+            others=[other for other in self.metrics if other != key],
+            has_room=len(self.metrics) < MOST_DRAWN,
         )
 
     @property

@@ -45,6 +45,12 @@ class Series:
         return change(self.values[0], self.values[-1]) if len(self.values) > 1 else ""
 
     @property
+    def relative(self) -> Series:
+        """By which share each value differs from the first that is not zero: 0.5 for half as much again."""
+        first = next((value for value in self.values if value), 0)
+        return Series([Point(point.at, relative(point.value, first)) for point in self.points])
+
+    @property
     def sparkline(self) -> str:
         """The points of an SVG polyline in a box of SPARKLINE_WIDTH by SPARKLINE_HEIGHT; "" for fewer than two."""
         return sparkline(self.points)
@@ -92,6 +98,7 @@ class Chart:
     title: str
     lines: Sequence[Line]
     kind: Literal["line", "stacked", "share"] = "line"
+    unit: Literal["", "ratio"] = ""
     bands: Sequence[Band] = ()
     markers: Sequence[Marker] = ()
 
@@ -114,6 +121,7 @@ class Chart:
         """What the page's script draws. Times in milliseconds since the epoch."""
         return {
             "kind": self.kind,
+            "unit": self.unit,
             "lines": [{"label": line.label, "faint": line.faint, "points": line.series.data()} for line in self.lines],
             "bands": [{"label": band.label, "low": band.low.data(), "high": band.high.data()} for band in self.bands],
             "markers": [[milliseconds(marker.at), marker.label] for marker in self.markers],
@@ -140,6 +148,14 @@ class Chart:
 def milliseconds(moment: datetime) -> int:
     """Since the epoch, as scripts count."""
     return int(moment.timestamp() * 1000)
+
+
+def relative(value: Number | None, first: Number) -> float | None:
+    """By which share a value differs from the first; None where that is not known or beyond a double."""
+    try:
+        return None if value is None else (value - first) / abs(first)
+    except (OverflowError, ZeroDivisionError):
+        return None
 
 
 def drawable(value: Number | None) -> Number | None:

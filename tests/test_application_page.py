@@ -78,7 +78,7 @@ def listed(response):
 def card_value(response, key):
     """What the card of a key shows, in the page's own text."""
     match = re.search(
-        rf'title="{re.escape(key)}">[^<]*</span>\s*<span class="shm-kpi-value">(.*?)</span>', text_of(response)
+        rf'title="{re.escape(key)}" [^>]*>[^<]*</a>\s*<span class="shm-kpi-value">(.*?)</span>', text_of(response)
     )
     return re.sub(r"<[^>]*>", "", match[1])
 
@@ -99,7 +99,7 @@ def test_it_shows_the_fleets_numbers(get, ledger):
     assert (census.reporting, census.silent) == (1, 1)
     assert card_value(response, "documents") == "1.23k"
     assert 'title="1,234"' in text_of(response)
-    figures = response.context["page"].chart_figures
+    figures = cards(response)["documents"].figures
     assert (figures["sum"], figures["reporters"], figures["min"], figures["max"]) == (1234, 2, 34, 1200)
     assert "3 with excluded ones" in text_of(response)
 
@@ -271,10 +271,45 @@ def test_hostile_keys_and_values_are_shown_as_they_are(get, ledger, hostile):
 def test_links_lead_to_the_very_metric_however_it_is_called(get, ledger, hostile):
     fleet.instance(ledger, {NOW: {key: index for index, key in enumerate(hostile)}})
 
-    links = re.findall(r'<a class="shm-card shm-kpi" href="([^"]*)#chart"', text_of(get()))[1:]
+    links = re.findall(r'<a class="shm-kpi-label" href="([^"]*)#chart"', text_of(get()))[1:]
 
     assert len(links) == len(hostile)
     assert {get(unescape(link).removeprefix("?")).context["page"].metric for link in links} == set(hostile)
+
+
+def drawn(response):
+    return [line.label for line in response.context["page"].chart.lines]
+
+
+@pytest.mark.parametrize("period", ["7d", "30d"])
+def test_several_metrics_are_drawn_on_one_chart(get, ledger, period):
+    fleet.instance(ledger, {NOW - 2 * DAY: {"users": 4, "pages": 0}, NOW: {"users": 5, "pages": 9}})
+    taking.close(ledger, NOW)
+
+    response = get(f"metric=users&metric=pages&metric=users&metric=nonsense&period={period}")
+
+    assert drawn(response) == ["Users", "Pages"]
+    assert [line.series.values[-1] for line in response.context["page"].chart.lines] == [5, 9]
+    assert response.context["page"].chart_title == "Users, Pages"
+
+    changes = get(f"metric=users&metric=pages&as=change&period={period}").context["page"].chart
+    assert [line.series.values[-1] for line in changes.lines] == [0.25, 0]
+
+
+def test_a_metric_is_added_to_the_chart_and_taken_off_again(get, ledger):
+    fleet.instance(ledger, {NOW: dict.fromkeys("abcdefgh", 1)})
+
+    def follow(response, key, sign):
+        [link] = re.findall(rf'href="([^"]*)#chart" aria-label="{sign} {key.upper()} ', text_of(response))
+        return get(unescape(link).removeprefix("?"))
+
+    assert "Add A to the chart" not in text_of(get())  # Which shows no metric that another could be added to.
+    response = get("metric=a")
+    for key in "bcdef":
+        response = follow(response, key, "Add")
+    assert drawn(response) == ["A", "B", "C", "D", "E", "F"]
+    assert "Add G to the chart" not in text_of(response)
+    assert drawn(follow(response, "c", "Take")) == ["A", "B", "D", "E", "F"]
 
 
 def test_it_bears_500_metrics(get, ledger):

@@ -72,9 +72,10 @@ function options(data) {
   const ticks = { color: color("--shm-muted"), font: { family: "Inter", size: 12 }, padding: 8 };
   const values = data.lines.flatMap((line) => line.points.map(([, value]) => value ?? 0));
   const isShare = data.kind === "share";
+  const isRatio = isShare || data.unit === "ratio";
   // Of instances there is no half.
-  const whole = !isShare && values.every(Number.isInteger) ? { precision: 0 } : {};
-  const written = isShare ? (value) => percent.format(value) : short;
+  const whole = !isRatio && values.every(Number.isInteger) ? { precision: 0 } : {};
+  const written = isRatio ? (value) => percent.format(value) : short;
   return {
     animation: false,
     maintainAspectRatio: false,
@@ -109,9 +110,9 @@ function options(data) {
         callbacks: {
           title: (items) => (items.length ? times.title.format(items[0].parsed.x) : ""),
           label: (item) => {
-            const value = item.dataset.sent[item.dataIndex];
+            const value = item.dataset.sent[item.dataIndex] ?? 0;
             const share = isShare ? ` (${percent.format(item.parsed.y)})` : "";
-            return `${item.dataset.label}: ${exact.format(value)}${share}`;
+            return `${item.dataset.label}: ${data.unit === "ratio" ? percent.format(value) : exact.format(value)}${share}`;
           },
         },
       },
