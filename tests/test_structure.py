@@ -26,6 +26,7 @@ PURE = [
     "metrics/periods.py",
     "metrics/screening.py",
     "metrics/together.py",
+    "metrics/versions.py",
     "dashboard/numbers.py",
     "dashboard/svg.py",
     "shm_site/arriving.py",
