@@ -18,6 +18,7 @@ PURE = [
     "instances/rates.py",
     "instances/slugs.py",
     "instances/wire.py",
+    "metrics/adoption.py",
     "metrics/bounds.py",
     "metrics/census.py",
     "metrics/figures.py",
