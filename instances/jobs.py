@@ -68,6 +68,7 @@ def regular_work() -> list[Work]:
         Work("refresh_presents", timedelta(seconds=30), "metrics.taking.refresh_presents"),
         Work("apply_rules", timedelta(hours=1), "metrics.exclusion.apply_rules"),
         Work("close_hours", timedelta(hours=1), "metrics.taking.close_hours"),
+        Work("note_releases", timedelta(hours=1), "metrics.releases.note_releases"),
         Work("forget_hours", timedelta(days=1), "metrics.taking.forget_hours"),
         Work("thin", timedelta(days=1), "metrics.retention.thin", lease=timedelta(hours=1)),
     ]

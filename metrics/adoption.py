@@ -35,7 +35,7 @@ def first_seen(history: History) -> dict[str, datetime]:
     return seen
 
 
-def released(history: History, ignored: Collection[str] = ()) -> dict[str, datetime | None]:
+def released(history: History, ignored: Collection[Rank] = ()) -> dict[str, datetime | None]:
     """The versions that a real part of the fleet came to run, and when the first instances did: never later than
     that, and at most a day before it or as long as there is between two censuses. None where it cannot be known: the
     version was there at the first census, or came after a newer one, as when an old one is installed again.
@@ -49,10 +49,10 @@ def released(history: History, ignored: Collection[str] = ()) -> dict[str, datet
         real = [
             version
             for version, count in versions.counts.items()
-            if count >= needed and version not in found and version not in ignored and is_version(version)
+            if count >= needed and version not in found and is_version(version)
         ]
-        ranks = {version: rank(version) for version in real}
-        for version in real:
+        ranks = {version: own for version in real if (own := rank(version)) not in ignored}
+        for version in ranks:
             found[version] = _appeared(history[: index + 1], version) if ranks[version] > highest else None
         # Only now: of those that came together each is as new as the others.
         highest = max([highest, *(own for version, own in ranks.items() if not is_prerelease(version))])

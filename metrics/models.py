@@ -6,10 +6,17 @@ from django.db import models
 from django.utils import timezone
 
 from instances.models import Application, Instance
+from instances.models.applications import ONE_LINE
 from instances.personal import Kind as Personal
 from metrics.census import Census
 from metrics.fields import SentJSONField
-from metrics.querysets import ClosedCensusQuerySet, KeyFlagQuerySet, MetricSettingQuerySet, SnapshotQuerySet
+from metrics.querysets import (
+    ClosedCensusQuerySet,
+    KeyFlagQuerySet,
+    MetricSettingQuerySet,
+    ReleaseQuerySet,
+    SnapshotQuerySet,
+)
 from metrics.screening import COLLISION, LONG_KEY, LONG_TEXT, LONGEST_PATH, MANY_KEYS
 
 
@@ -89,6 +96,27 @@ class Thinning(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} until {self.until:%Y-%m-%d}" if self.until else self.name
+
+
+class Release(models.Model):
+    """That a version of an application was released, and when: as a maintainer says, or else as its fleet shows."""
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="releases")
+    version = models.CharField(max_length=100, validators=[ONE_LINE])
+    released_at = models.DateTimeField(
+        null=True, help_text="None if nobody knows: it was there when counting began, or came after a newer one."
+    )
+    by_hand = models.BooleanField(default=False, help_text="Whether a maintainer has said when.")
+    hidden = models.BooleanField(default=False, help_text="Whether a maintainer has said that it was none.")
+
+    objects = ReleaseQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["application", "version"], name="one_release_per_version")]
+        ordering = ["application", "released_at"]
+
+    def __str__(self) -> str:
+        return self.version
 
 
 class MetricSetting(models.Model):

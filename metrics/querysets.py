@@ -12,12 +12,14 @@ from django.db import models
 from django.db.models.functions import Cast, ExtractHour
 
 from instances.querysets import sees_everything
+from metrics.adoption import Seen
+from metrics.census import Dimension
 from metrics.figures import Figures
 from metrics.keys import Overrides
 
 if TYPE_CHECKING:
     from instances.models import Application, Instance
-    from metrics.models import ClosedCensus, KeyFlag, MetricSetting, Snapshot  # noqa: F401 - for the quoted type arguments
+    from metrics.models import ClosedCensus, KeyFlag, MetricSetting, Release, Snapshot  # noqa: F401 - for the quoted type arguments
 
 
 # Of at most 64 KiB each: 13 MiB in memory at the worst.
@@ -98,6 +100,14 @@ class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
         """Time and one metric's figures of each, in the order of time."""
         return self.order_by("at").values_list("at", MetricFigures(key)).iterator()
 
+    def versions(self) -> Iterator[Seen]:
+        """Which versions the active instances of each ran, in the order of time; nothing of one where none said."""
+        # The database takes them out of the document, of which they are a small part.
+        columns = self.order_by("at").values_list("at", "document__dimensions__app_version")
+        for at, parts in columns.iterator():
+            if parts is not None:
+                yield Seen(at, Dimension(**parts))
+
     def last_closed_at(self) -> datetime | None:
         return self.aggregate(last=models.Max("at"))["last"]  # type: ignore[no-any-return]
 
@@ -110,6 +120,19 @@ class MetricSettingQuerySet(models.QuerySet["MetricSetting"]):
             system=frozenset(key for key, kind, _ in rows if kind == self.model.Kind.SYSTEM),
             hidden=frozenset(key for key, _, hidden in rows if hidden),
         )
+
+
+class ReleaseQuerySet(models.QuerySet["Release"]):
+    def shown(self) -> Self:
+        """Those that are one, as far as their application's maintainers say."""
+        return self.filter(hidden=False)
+
+    def noted(self) -> Self:
+        """Those that the fleet alone tells of; no maintainer has said anything of them."""
+        return self.filter(by_hand=False, hidden=False)
+
+    def between(self, since: datetime, until: datetime) -> Self:
+        return self.filter(released_at__gte=since, released_at__lte=until)
 
 
 class KeyFlagQuerySet(models.QuerySet["KeyFlag"]):

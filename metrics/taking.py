@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from instances.models import Application, Instance
-from metrics import history
+from metrics import history, releases
 from metrics.census import Census, count
 from metrics.models import ClosedCensus, PresentCensus, Rebuild
 from metrics.periods import DAY, HOUR, hour, midnight
@@ -224,4 +224,5 @@ def rebuild(application: Application, times: list[datetime], progress: Callable[
             Rebuild.objects.filter(application=application).update(done_until=batch[-1].at)
         progress(len(batch))
     row.delete()
+    releases.note_again(application, timezone.now())
     return len(left)

@@ -64,6 +64,12 @@ def is_prerelease(text: str) -> bool:
     return rank(text)[2] == 0
 
 
+def precision(version: str) -> int:
+    """How many numbers it takes to name the release: 1 for 2.0.0, 2 for 2.1, 3 for 2.1.4. The fewer, the larger a
+    step it was."""
+    return len(rank(version)[1])
+
+
 def order(version: str) -> tuple[Rank, tuple[Part, ...], str]:
     """A key to sort by, which is the same for no two texts."""
     return (rank(version), tuple(map(_part, PARTS.findall(version[:LONGEST].lower()))), version)

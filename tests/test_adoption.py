@@ -131,7 +131,7 @@ def test_a_version_that_was_none_holds_nothing_up():
     rows = history({"1.0": 9}, {"1.0": 9, "99.9": 5}, {"1.0": 9, "99.9": 5, "1.1": 7})
 
     assert released(rows) == {"1.0": None, "99.9": day(0), "1.1": None}
-    assert released(rows, ignored={"99.9"}) == {"1.0": None, "1.1": day(1)}
+    assert released(rows, ignored={rank("99.9")}) == {"1.0": None, "1.1": day(1)}
 
 
 def test_a_gap_in_the_counting_does_not_date_a_release_before_it():
@@ -151,18 +151,23 @@ def test_every_release_was_run_by_a_real_part_and_is_dated_within_the_history(ro
         if is_version(text) and count >= real_count(fleet.total)
     }
     assert dates.keys() == real
+    fleets = {seen.at: seen.versions for seen in rows}
+    became_real = {
+        version: min(at for at, fleet in fleets.items() if fleet.counts.get(version, 0) >= real_count(fleet.total))
+        for version in real
+    }
     for version, at in dates.items():
+        newer = [other for other in real if not is_prerelease(other) and rank(other) >= rank(version)]
         if at is None:
+            until = became_real[version]
+            was_there = all(version in fleet.counts for when, fleet in fleets.items() if when <= until)
+            assert (was_there and until - START <= adoption.NOTICED_WITHIN) or any(
+                became_real[other] < became_real[version] for other in newer
+            )
             continue
-        fleets = {seen.at: seen.versions for seen in rows}
-        became_real = min(
-            when for when, fleet in fleets.items() if fleet.counts.get(version, 0) >= real_count(fleet.total)
-        )
         assert version in fleets[at + DAY].counts
-        assert version not in fleets[at].counts or became_real - at == adoption.NOTICED_WITHIN + DAY
-        # All that were released before it are older, but for pre-releases.
-        earlier = {other for other, its in dates.items() if its is not None and its < at and not is_prerelease(other)}
-        assert all(rank(other) < rank(version) for other in earlier)
+        assert version not in fleets[at].counts or became_real[version] - at == adoption.NOTICED_WITHIN + DAY
+        assert all(became_real[other] >= became_real[version] for other in newer)
 
 
 # What is seen at all

@@ -186,11 +186,21 @@ def test_the_same_version_is_counted_however_it_is_written():
     assert versions.at_least(counts, "1.3") == 107
 
 
-def test_the_share_on_the_newest_version_is_of_all_that_are_active():
-    application = Application(name="Ledger", slug="ledger")
+def test_the_share_on_the_newest_version_is_of_all_that_are_active(db, django_assert_num_queries):
+    application = Application.objects.create(name="Ledger", slug="ledger")
     dimension = Dimension({"1.4.0": 20, "v1.4": 5, "1.3": 20, "": 5}, folded=50, values=90)
     census = Census(datetime(2026, 11, 22, tzinfo=UTC), active=100, dimensions={"app_version": dimension})
 
     assert newest_share(census, application) == ("1.4.0", 0.25)
-    assert newest_share(census, Application(name="Ledger", latest_version="2.0")) == ("2.0", 0.0)
+    application.latest_version = "2.0"
+    assert newest_share(census, application) == ("2.0", 0.0)
+    application.releases.create(version="2.1", released_at=census.at, by_hand=True)
+    application.releases.create(version="2.2", released_at=census.at)
+    (prefetched,) = Application.objects.prefetch_related("releases")
+    with django_assert_num_queries(0):
+        assert newest_share(census, prefetched) == ("2.1", 0.0)
+    application.latest_version = ""
+    application.releases.update(hidden=True)
+    application.releases.create(version="v1.4", hidden=True)
+    assert newest_share(census, application) == ("1.3", 0.2)
     assert newest_share(Census(datetime(2026, 11, 22, tzinfo=UTC)), application) is None
