@@ -70,10 +70,12 @@ class Dimension:
 
 @dataclass
 class Cohort:
-    """Those that first reported in one week: how many there are, and how many of them are active."""
+    """Those that first reported in one week: how many there are, how many of them are active, and how many have
+    reported in the last 7 days (None in censuses from before that was counted)."""
 
     size: int = 0
     active: int = 0
+    reported: int | None = None
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Census:
 
     `figures` by metric; `strays` counts those that sent something else where others send a number, and spoil no total
     by it; a key that mostly comes as text is a dimension too. `cohorts` by the Monday of the week, in ISO 8601.
+    What may be None is not known: the census is from before it was counted.
     """
 
     at: datetime
@@ -95,6 +98,12 @@ class Census:
     reporting: int = 0
     silent: int = 0
     revoked: int = 0
+    quiet: int | None = 0
+    newly_quiet: int | None = 0
+    gone: int | None = 0
+    new_in_day: int | None = 0
+    returned_in_day: int | None = 0
+    gone_in_day: int | None = 0
     excluded: dict[str, int] = field(default_factory=dict)
     figures: dict[str, Figures] = field(default_factory=dict)
     strays: dict[str, int] = field(default_factory=dict)
@@ -102,6 +111,8 @@ class Census:
     cohorts: dict[str, Cohort] = field(default_factory=dict)
     left_out: int = 0  # Keys beyond the bounds, which are in none of the above.
 
+    # Those that older censuses lack.
+    LATER = ("quiet", "newly_quiet", "gone", "new_in_day", "returned_in_day", "gone_in_day")
     COUNTS = (
         "registered",
         "pending",
@@ -113,6 +124,7 @@ class Census:
         "reporting",
         "silent",
         "revoked",
+        *LATER,
         "excluded",
     )
 
@@ -123,7 +135,7 @@ class Census:
             "metrics": self.figures,
             "strays": self.strays,
             "dimensions": {name: vars(dimension) for name, dimension in self.dimensions.items()},
-            "cohorts": {week: [cohort.size, cohort.active] for week, cohort in self.cohorts.items()},
+            "cohorts": {week: list(vars(cohort).values()) for week, cohort in self.cohorts.items()},
             "left_out": self.left_out,
         }
 
@@ -131,7 +143,7 @@ class Census:
     def from_document(cls, at: datetime, document: dict[str, Any]) -> Self:
         return cls(
             at=at,
-            **document["instances"],
+            **{**dict.fromkeys(cls.LATER), **document["instances"]},
             figures=document["metrics"],
             strays=document["strays"],
             dimensions={name: Dimension(**parts) for name, parts in document["dimensions"].items()},
@@ -145,14 +157,18 @@ class Census:
         return sorted({*self.figures, *(self.dimensions.keys() - DESCRIPTION.keys())})
 
 
-def count(states: Iterable[State], at: datetime, since: datetime, pending: int = 0) -> Census:
+def count(
+    states: Iterable[State], at: datetime, since: datetime, pending: int = 0, quiet_since: datetime | None = None
+) -> Census:
     """The census at `at` of a fleet whose active window begins at `since`.
 
-    `states` are those of all instances that have proved to hold their key; `pending` is how many have not yet.
+    `states` are those of all instances that have proved to hold their key; `pending` is how many have not yet. Those
+    of the active that have not reported since `quiet_since` are quiet; without it nobody is.
     """
     census = Census(at=at, pending=pending, registered=pending)
     excluded: Counter[str] = Counter()
     fleet: list[State] = []
+    silent: list[State] = []
     for state in states:
         census.registered += 1
         if state.revoked:
@@ -166,15 +182,14 @@ def count(states: Iterable[State], at: datetime, since: datetime, pending: int =
         if is_active:
             fleet.append(state)
         else:
-            census.silent += 1
-        if state.first_report_at is not None:
-            cohort = census.cohorts.setdefault(week_of(state.first_report_at), Cohort())
-            cohort.size += 1
-            cohort.active += is_active
-    census.active = len(fleet)
+            silent.append(state)
+    census.active, census.silent = len(fleet), len(silent)
     census.excluded = dict(sorted(excluded.items()))
-    census.cohorts = dict(sorted(census.cohorts.items()))
     _count_lives(census, fleet)
+    _count_day(census, fleet)
+    _count_quiet(census, fleet, quiet_since or since)
+    _count_gone(census, silent, since)
+    _count_cohorts(census, fleet, silent)
     _count_metrics(census, fleet)
     return census
 
@@ -194,6 +209,39 @@ def _count_lives(census: Census, fleet: list[State]) -> None:
         census.new += state.first_report_at > census.at - NEW_FOR
         census.returned += state.returned_at is not None and state.returned_at > census.at - NEW_FOR
         census.reporting += state.last_report_at > census.at - REPORTING_WITHIN
+
+
+def _count_day(census: Census, fleet: list[State]) -> None:
+    day_before = census.at - DAY
+    census.new_in_day = sum(state.first_report_at > day_before for state in fleet if state.first_report_at)
+    census.returned_in_day = sum(state.returned_at > day_before for state in fleet if state.returned_at)
+
+
+def _count_quiet(census: Census, fleet: list[State], quiet_since: datetime) -> None:
+    last = [state.last_report_at for state in fleet if state.last_report_at and state.last_report_at < quiet_since]
+    census.quiet = len(last)
+    census.newly_quiet = sum(at >= quiet_since - NEW_FOR for at in last)
+
+
+def _count_gone(census: Census, silent: list[State], since: datetime) -> None:
+    """A report exactly as old as the active window still counts, so whoever sent it goes a moment later."""
+    last = [state.last_report_at for state in silent if state.last_report_at]
+    census.gone = sum(at >= since - NEW_FOR for at in last)
+    census.gone_in_day = sum(at >= since - DAY for at in last)
+
+
+def _count_cohorts(census: Census, fleet: list[State], silent: list[State]) -> None:
+    active = Counter(week_of(state.first_report_at) for state in fleet if state.first_report_at)
+    lost = Counter(week_of(state.first_report_at) for state in silent if state.first_report_at)
+    recent = census.at - NEW_FOR
+    reported = Counter(
+        week_of(state.first_report_at)
+        for state in (*fleet, *silent)
+        if state.first_report_at and state.last_report_at and state.last_report_at > recent
+    )
+    census.cohorts = {
+        week: Cohort(active[week] + lost[week], active[week], reported[week]) for week in sorted({*active, *lost})
+    }
 
 
 def _count_metrics(census: Census, fleet: list[State]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from metrics.census import NEW_FOR, State
 from metrics.flatten import scalars
 from metrics.models import Snapshot
 
+MICROSECOND = timedelta(microseconds=1)
 # Rows looked up by their key in one query; SQLite takes a bounded number of parameters.
 LOOKUP_BATCH = 200
 
@@ -107,8 +108,9 @@ def replay(
     rows = [row for row in _rows(application, _COLUMNS[:-1]) if only is None or row[0] in only]
     known = {row[0]: row for row in rows}
     standings = _Standings(application, known.keys())
-    # Whoever came back so recently that it counts as returned must be seen to have been away before.
-    after = application.active_since(times[0]) - NEW_FOR
+    # Whoever came back so recently that it counts as returned must be seen to have been away before, and whoever fell
+    # out of the window so recently that it counts as gone must be seen: also who reported at that very moment.
+    after = application.active_since(times[0]) - NEW_FOR - MICROSECOND
     latest: dict[UUID, State] = {}
     for moment in times:
         for report in Snapshot.objects.between(application, after, moment, only):

@@ -30,7 +30,7 @@ WRITE_BATCH = 50
 
 
 def census_of(application: Application, fleet: history.Fleet, at: datetime) -> Census:
-    return count(fleet.states, at, application.active_since(at), fleet.pending)
+    return count(fleet.states, at, application.active_since(at), fleet.pending, application.quiet_since(at))
 
 
 # The present

@@ -38,6 +38,12 @@ def waits_at(one: Instance, at: datetime) -> bool:
     return turns[0].kind == "approved" if turns else one.awaits_approval
 
 
+def quiet_after(application: Application) -> timedelta:
+    """Three reporting intervals, two days at least, and no more than the active window, after which it is gone."""
+    minutes = max(2 * 24 * 60, 3 * application.report_minutes)
+    return timedelta(minutes=min(minutes, application.active_days * 24 * 60))
+
+
 def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
     """What the document of the census at `at` must hold."""
     window = timedelta(days=application.active_days)
@@ -73,10 +79,13 @@ def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
         numbers["active" if is_active else "silent"] += 1
         if snapshots:
             day = snapshots[0].timestamp.astimezone(UTC).date()
-            cohort = cohorts.setdefault(str(day - timedelta(days=day.weekday())), [0, 0])
+            cohort = cohorts.setdefault(str(day - timedelta(days=day.weekday())), [0, 0, 0])
             cohort[0] += 1
             cohort[1] += is_active
+            cohort[2] += at - snapshots[-1].timestamp < timedelta(days=7)
         if not is_active:
+            for name, span in (("gone_in_day", timedelta(days=1)), ("gone", timedelta(days=7))):
+                numbers[name] += bool(snapshots) and at - span - snapshots[-1].timestamp <= window
             continue
         first, last = snapshots[0].timestamp, snapshots[-1].timestamp
         times = [row.timestamp for row in snapshots]
@@ -85,12 +94,18 @@ def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
         numbers["new"] += at - first < timedelta(days=7)
         numbers["reporting"] += at - last < timedelta(days=1)
         numbers["returned"] += any(at - back < timedelta(days=7) for back in comebacks)
+        numbers["new_in_day"] += at - first < timedelta(days=1)
+        numbers["returned_in_day"] += any(at - back < timedelta(days=1) for back in comebacks)
+        quiet_for = at - last - quiet_after(application)
+        numbers["quiet"] += quiet_for > timedelta(0)
+        numbers["newly_quiet"] += timedelta(0) < quiet_for <= timedelta(days=7)
         said = {name: getattr(one, name) for name in DESCRIBED}
         fleet.append(
             {"said": {**said, "app_version": snapshots[-1].app_version}, "sent": leaves(snapshots[-1].metrics)}
         )
     names = ["registered", "pending", "active", "active_raw", "established", "new", "returned"]
-    names += ["reporting", "silent", "revoked"]
+    names += ["reporting", "silent", "revoked", "quiet", "newly_quiet", "gone"]
+    names += ["new_in_day", "returned_in_day", "gone_in_day"]
     return {
         "instances": {**{name: numbers[name] for name in names}, "excluded": dict(excluded)},
         "cohorts": cohorts,

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from instances.models import Application, Instance
-from metrics import taking
+from metrics import history, taking
 from metrics.census import DESCRIPTION, MAX_VALUES, Census, Dimension, State, count, week_of
 from metrics.keys import is_system
 from tests.fleet import instance
@@ -409,8 +409,8 @@ def test_a_cohort_is_those_that_first_reported_in_a_week_and_how_many_of_them_st
 
     made = counted(sunday, monday, before, gone, state(exclusion="test"), state(revoked=True))
 
-    counts = {week: (cohort.size, cohort.active) for week, cohort in made.cohorts.items()}
-    assert counts == {"2026-10-12": (1, 0), "2026-11-09": (1, 1), "2026-11-16": (2, 2)}
+    counts = {week: (cohort.size, cohort.active, cohort.reported) for week, cohort in made.cohorts.items()}
+    assert counts == {"2026-10-12": (1, 0, 0), "2026-11-09": (1, 1, 0), "2026-11-16": (2, 2, 2)}
     assert list(counts) == sorted(counts)
 
 
@@ -455,6 +455,91 @@ def test_a_census_comes_back_from_its_document_as_it_was():
 
     assert Census.from_document(NOW, json.loads(json.dumps(made.document()))) == made
     assert json.loads(json.dumps(made.document()))["metrics"]["users"]["sum"] == 2**70
+
+
+def test_a_census_from_before_comings_and_goings_were_counted_says_that_they_are_not_known():
+    document = json.loads(json.dumps(counted(state(1), state(2, last=DAY * 31)).document()))
+    document["instances"] = {name: n for name, n in document["instances"].items() if name not in Census.LATER}
+    document["cohorts"] = {week: counts[:2] for week, counts in document["cohorts"].items()}
+
+    made = Census.from_document(NOW, document)
+
+    assert (made.active, made.silent) == (1, 1)
+    assert {getattr(made, name) for name in Census.LATER} == {None}
+    assert [cohort.reported for cohort in made.cohorts.values()] == [None]
+    assert [cohort.size for cohort in made.cohorts.values()] == [2]
+
+
+@pytest.mark.parametrize(
+    ("silent_for", "quiet", "newly"),
+    [
+        (HOUR * 48, 0, 0),
+        (HOUR * 48 + MICROSECOND, 1, 1),
+        (DAY * 9, 1, 1),
+        (DAY * 9 + MICROSECOND, 1, 0),
+        (DAY * 30, 1, 0),
+        (DAY * 30 + MICROSECOND, 0, 0),
+    ],
+)
+def test_quiet_is_who_has_missed_reports_but_is_still_active(ledger, silent_for, quiet, newly):
+    instance(ledger, {NOW - silent_for: {}})
+
+    made = taken(ledger)
+
+    assert (made.quiet, made.newly_quiet) == (quiet, newly)
+
+
+@pytest.mark.parametrize(
+    ("fields", "after"),
+    [
+        ({}, HOUR * 48),
+        ({"report_minutes": 24 * 60}, DAY * 3),
+        ({"report_minutes": 24 * 60, "active_days": 2}, DAY * 2),
+        ({"report_minutes": 2**31 - 1, "active_days": 3650}, DAY * 3650),
+    ],
+)
+def test_how_long_it_takes_to_be_quiet(fields, after):
+    application = Application(**fields)
+
+    assert application.quiet_after == after
+    assert application.quiet_since(NOW) == NOW - after
+
+
+@pytest.mark.parametrize(
+    ("silent_for", "in_week", "in_day"),
+    [
+        (DAY * 30, 0, 0),
+        (DAY * 30 + MICROSECOND, 1, 1),
+        (DAY * 31, 1, 1),
+        (DAY * 31 + MICROSECOND, 1, 0),
+        (DAY * 37, 1, 0),
+        (DAY * 37 + MICROSECOND, 0, 0),
+    ],
+)
+def test_gone_is_who_fell_out_of_the_active_window_of_late(ledger, silent_for, in_week, in_day):
+    instance(ledger, {NOW - DAY * 60: {}, NOW - silent_for: {}})
+
+    fleets = [history.now([ledger.pk])[ledger.pk], *(fleet for _, fleet in history.replay(ledger, [NOW]))]
+
+    for made in (taking.census_of(ledger, fleet, NOW) for fleet in fleets):
+        assert (made.gone, made.gone_in_day) == (in_week, in_day)
+
+
+def test_neither_excluded_nor_revoked_ones_are_quiet_or_gone(ledger):
+    for silent_for in (DAY * 3, DAY * 31):
+        instance(ledger, {NOW - silent_for: {}}).exclude(Instance.Exclusion.TEST)
+        instance(ledger, {NOW - silent_for: {}}).revoke()
+
+    made = taken(ledger)
+
+    assert (made.quiet, made.newly_quiet, made.gone, made.gone_in_day) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("first", "in_day"), [(DAY - MICROSECOND, 1), (DAY, 0)])
+def test_who_came_today_is_counted_apart_from_who_came_this_week(first, in_day):
+    made = counted(state(first=first), state(2, first=DAY * 90, returned_at=NOW - first))
+
+    assert (made.new, made.new_in_day, made.returned, made.returned_in_day) == (1, in_day, 1, in_day)
 
 
 def test_a_census_of_nobody_comes_back_too():

@@ -27,6 +27,10 @@ ONE_LINE = RegexValidator(
     r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Write one line of plain text, without tabs and line breaks."
 )
 
+# An instance that has missed so many reports is quiet, but none that has reported in the last two days.
+QUIET_INTERVALS = 3
+QUIET_AFTER = timedelta(hours=48)
+
 
 class Application(models.Model):
     """A product whose installations are counted."""
@@ -208,6 +212,17 @@ class Application(models.Model):
     def active_since(self, at: datetime) -> datetime:
         """The oldest time that a newest snapshot may have for its instance to be active at `at`."""
         return at - timedelta(days=self.active_days)
+
+    def quiet_since(self, at: datetime) -> datetime:
+        """The oldest time that a newest snapshot may have for its instance not to be quiet at `at`."""
+        return at - self.quiet_after
+
+    @property
+    def quiet_after(self) -> timedelta:
+        """How long an instance has to be without a report to be quiet: a night or a short outage is not enough. After
+        the active window it is no longer quiet but gone, so that with a short one nobody is ever quiet."""
+        missed = QUIET_INTERVALS * timedelta(minutes=self.report_minutes)
+        return min(max(QUIET_AFTER, missed), timedelta(days=self.active_days))
 
 
 def check(policy: str, token: EnrolmentToken | None) -> None:
