@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
 from instances.models import Instance
@@ -21,22 +22,28 @@ from instances.models import Instance
 class Action:
     permission: str
     run: Callable[[Instance], object]
-    done: str
+    done: str  # In English, as the audit log keeps it.
 
 
 ACTIONS = {
     "approve": Action(
-        "instances.change_instance", Instance.approve, "Approved: it counts once it has signed anything."
+        "instances.change_instance", Instance.approve, gettext_noop("Approved: it counts once it has signed anything.")
     ),
-    "revoke": Action("instances.change_instance", Instance.revoke, "Revoked: nothing it signs is accepted any more."),
-    "restore": Action("instances.change_instance", Instance.restore, "Restored: its snapshots are accepted again."),
+    "revoke": Action(
+        "instances.change_instance", Instance.revoke, gettext_noop("Revoked: nothing it signs is accepted any more.")
+    ),
+    "restore": Action(
+        "instances.change_instance", Instance.restore, gettext_noop("Restored: its snapshots are accepted again.")
+    ),
     "exclude": Action(
         "instances.change_instance",
         lambda instance: instance.exclude(Instance.Exclusion.MANUAL),
-        "Excluded: it keeps reporting, but is not counted.",
+        gettext_noop("Excluded: it keeps reporting, but is not counted."),
     ),
-    "include": Action("instances.change_instance", Instance.include, "Included: it is counted again."),
-    "erase": Action("instances.delete_instance", Instance.erase, "Erased, with all its snapshots and keys."),
+    "include": Action("instances.change_instance", Instance.include, gettext_noop("Included: it is counted again.")),
+    "erase": Action(
+        "instances.delete_instance", Instance.erase, gettext_noop("Erased, with all its snapshots and keys.")
+    ),
 }
 
 
@@ -47,7 +54,7 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     if action is None:
         return HttpResponseBadRequest(f"There is no such action. Choose one of: {', '.join(ACTIONS)}.")
     if not request.user.has_perm(action.permission):
-        raise PermissionDenied("Ask a superuser for the permission to manage instances.")
+        raise PermissionDenied(gettext("Ask a superuser for the permission to manage instances."))
     application, short_id = instance.application, instance.short_id
     with transaction.atomic():
         # Locked, so that the audit log tells of nothing that another maintainer's action has made untrue.
@@ -62,5 +69,5 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
             single_object=True,
         )
         action.run(instance)
-    messages.success(request, f"{short_id}: {action.done}")
+    messages.success(request, f"{short_id}: {gettext(action.done)}")
     return redirect(application if name == "erase" else instance)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -21,6 +20,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext, gettext_noop, ngettext, ngettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin, TabularInline
@@ -72,6 +73,20 @@ MAINTAINER_PERMISSIONS = [
 ]
 
 
+# What is said once it is done to instances.
+APPROVED = ngettext_lazy("Approved: %(number)d instance.", "Approved: %(number)d instances.", "number")
+REVOKED = ngettext_lazy("Revoked: %(number)d instance.", "Revoked: %(number)d instances.", "number")
+RESTORED = ngettext_lazy("Restored: %(number)d instance.", "Restored: %(number)d instances.", "number")
+EXCLUDED = ngettext_lazy("Excluded: %(number)d instance.", "Excluded: %(number)d instances.", "number")
+INCLUDED = ngettext_lazy("Included: %(number)d instance.", "Included: %(number)d instances.", "number")
+
+# Of an enrolment token.
+CONDITIONS = {
+    "valid": pgettext_lazy("enrolment token", "Valid"),
+    "expired": pgettext_lazy("enrolment token", "Expired"),
+    "revoked": pgettext_lazy("enrolment token", "Revoked"),
+}
+
 # In a list; a longer one would push the other columns out of sight.
 LONGEST_SHOWN = 60
 
@@ -86,9 +101,12 @@ class TeamScoped(ModelAdmin):
         objects = list(objs)
         pks = [obj.pk for obj in objects]
         instances = Instance.objects.filter(Q(pk__in=pks) if self.model is Instance else Q(application__in=pks))
-        counts = {"instances": instances.count(), "snapshots": Snapshot.objects.filter(instance__in=instances).count()}
+        counts = {
+            gettext("instances"): instances.count(),
+            gettext("snapshots"): Snapshot.objects.filter(instance__in=instances).count(),
+        }
         if self.model is Application:
-            counts = {"applications": len(objects), **counts}
+            counts = {gettext("applications"): len(objects), **counts}
         missing = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
         return [str(obj) for obj in objects], counts, missing, []
 
@@ -123,7 +141,8 @@ class ApplicationForm(ModelForm):  # type: ignore[type-arg]
         slug = slug_for(name)
         # The slug is made of the name and is no field of the form, so nothing else would look whether it is taken.
         if self.instance.pk is None and Application.objects.filter(slug=slug).exists():
-            raise ValidationError(f'There is an application with the slug "{slug}" already. Choose another name.')
+            taken = _('There is an application with the slug "%(slug)s" already. Choose another name.')
+            raise ValidationError(taken, params={"slug": slug})
         return name
 
 
@@ -143,10 +162,10 @@ class ApplicationAdmin(TeamScoped):
     actions = ["confirm_selected"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "team"]}),
-        ("Registration", {"fields": ["registration"]}),
-        ("Counting", {"fields": ["active_days", "report_minutes", "excludes_ephemeral", "test_environments"]}),
-        ("Publishing", {"fields": ["publishes_badges"]}),
-        ("Told to its instances", {"fields": ["latest_version", "notice"]}),
+        (_("Registration"), {"fields": ["registration"]}),
+        (_("Counting"), {"fields": ["active_days", "report_minutes", "excludes_ephemeral", "test_environments"]}),
+        (_("Publishing"), {"fields": ["publishes_badges"]}),
+        (_("Told to its instances"), {"fields": ["latest_version", "notice"]}),
     ]
     change_form_after_template = "dashboard/admin_application.html"
     show_full_result_count = False
@@ -154,26 +173,28 @@ class ApplicationAdmin(TeamScoped):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
         return super().get_queryset(request).annotate(instance_count=Count("instances", distinct=True))
 
-    @admin.display(description="Instances", ordering="instance_count")
+    @admin.display(description=_("Instances"), ordering="instance_count")
     def instances(self, application: Application) -> int:
         return application.instance_count  # type: ignore[attr-defined]
 
-    @admin.display(description="Registration", ordering="registration")
+    @admin.display(description=_("Registration"), ordering="registration")
     def registers(self, application: Application) -> str:
         return application.get_policy_display()
 
-    @admin.action(description="Confirm as known", permissions=["change"])
+    @admin.action(description=_("Confirm as known"), permissions=["change"])
     def confirm_selected(self, request: HttpRequest, applications: QuerySet[Application]) -> None:
         number = 0
         for application in applications.unconfirmed():  # type: ignore[attr-defined]
             application.confirm()
-            self.log_change(request, application, "Confirmed")
+            self.log_change(request, application, gettext_noop("Confirmed"))
             number += 1
-        self.message_user(request, f"Confirmed: {number} application{'' if number == 1 else 's'}.")
+        done = ngettext("Confirmed: %(number)d application.", "Confirmed: %(number)d applications.", number)
+        self.message_user(request, done % {"number": number})
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "registration":
-            kwargs["choices"] = [("", f"As the site says: {settings.REGISTRATION}"), *Application.Registration.choices]
+            inherited = gettext("As the site says: %(policy)s") % {"policy": Application().get_policy_display().lower()}
+            kwargs["choices"] = [("", inherited), *Application.Registration.choices]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Application | None = None) -> list[str]:
@@ -204,7 +225,7 @@ class InstanceAdmin(TeamScoped):
     list_select_related = ["application"]
     list_filter = ["state", "awaits_approval", "exclusion", ("application", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["id__startswith", "app_version", "environment", "os_arch"]
-    search_help_text = "The beginning of an id, a version, an environment or a system."
+    search_help_text = _("The beginning of an id, a version, an environment or a system.")
     ordering = ["-last_report_at"]
     show_full_result_count = False
     actions = ["approve_selected", "revoke_selected", "restore_selected", "exclude_selected", "include_selected"]
@@ -233,49 +254,51 @@ class InstanceAdmin(TeamScoped):
     def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
         """Nothing: no field can be edited, and a save would overwrite a report that arrives at this moment."""
 
-    @admin.display(ordering="pk")
+    @admin.display(description=_("instance"), ordering="pk")
     def instance(self, instance: Instance) -> str:
         return instance.short_id
 
-    @admin.display(description="Its page")
+    @admin.display(description=_("Its page"))
     def page_link(self, instance: Instance) -> SafeString:
-        return format_html(
-            '<a class="text-link" href="{}">Metrics, history and actions</a>', instance.get_absolute_url()
+        text = gettext("Metrics, history and actions")
+        return format_html('<a class="text-link" href="{}">{}</a>', instance.get_absolute_url(), text)
+
+    @admin.display(description=_("State"), ordering="state")
+    def standing(self, instance: Instance) -> str:
+        return gettext("Waiting for approval") if instance.is_waiting else instance.get_state_display()
+
+    @admin.action(description=_("Approve"), permissions=["change"])
+    def approve_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances.waiting(), Instance.approve, "Approved", APPROVED)  # type: ignore[attr-defined]
+
+    @admin.action(description=_("Revoke"), permissions=["change"])
+    def revoke_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances, Instance.revoke, "Revoked", REVOKED)
+
+    @admin.action(description=_("Restore after a revocation"), permissions=["change"])
+    def restore_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(request, instances.filter(state=Instance.State.REVOKED), Instance.restore, "Restored", RESTORED)
+
+    @admin.action(description=_("Exclude from the count"), permissions=["change"])
+    def exclude_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
+        self._each(
+            request, instances, lambda instance: instance.exclude(Instance.Exclusion.MANUAL), "Excluded", EXCLUDED
         )
 
-    @admin.display(description="State", ordering="state")
-    def standing(self, instance: Instance) -> str:
-        return "Waiting for approval" if instance.is_waiting else instance.get_state_display()
-
-    @admin.action(description="Approve", permissions=["change"])
-    def approve_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances.waiting(), Instance.approve, "Approved")  # type: ignore[attr-defined]
-
-    @admin.action(description="Revoke", permissions=["change"])
-    def revoke_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances, Instance.revoke, "Revoked")
-
-    @admin.action(description="Restore after a revocation", permissions=["change"])
-    def restore_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances.filter(state=Instance.State.REVOKED), Instance.restore, "Restored")
-
-    @admin.action(description="Exclude from the count", permissions=["change"])
-    def exclude_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances, lambda instance: instance.exclude(Instance.Exclusion.MANUAL), "Excluded")
-
-    @admin.action(description="Count again", permissions=["change"])
+    @admin.action(description=_("Count again"), permissions=["change"])
     def include_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
         # Those that were not excluded at all must not be taken from under the rules by it.
-        self._each(request, instances.exclude(exclusion=""), Instance.include, "Included")
+        self._each(request, instances.exclude(exclusion=""), Instance.include, gettext_noop("Included"), INCLUDED)
 
-    def _each(self, request: HttpRequest, instances: QuerySet[Instance], do: Any, done: str) -> None:
+    def _each(self, request: HttpRequest, instances: QuerySet[Instance], do: Any, logged: str, done: Any) -> None:
+        """`logged` is what the audit log keeps, in English, and `done` what whoever did it is told."""
         number = 0
         for instance in instances:
             with transaction.atomic():  # Nothing is done that the audit log does not tell of.
                 do(instance)
-                self.log_change(request, instance, done)
+                self.log_change(request, instance, logged)
             number += 1
-        self.message_user(request, f"{done}: {number} instance{'' if number == 1 else 's'}.")
+        self.message_user(request, done % {"number": number})
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -287,11 +310,11 @@ class InstanceAdmin(TeamScoped):
 
 
 class TokenStateFilter(admin.SimpleListFilter):
-    title = "state"
+    title = _("state")
     parameter_name = "is"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("valid", "Valid"), ("other", "Expired or revoked")]
+        return [("valid", str(CONDITIONS["valid"])), ("other", gettext("Expired or revoked"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         valid = EnrolmentToken.objects.valid()
@@ -311,7 +334,7 @@ class EnrolmentTokenAdmin(TeamScoped):
     list_select_related = ["application"]
     list_filter = [TokenStateFilter, ("application", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["name"]
-    search_help_text = "A part of a token's name."
+    search_help_text = _("A part of a token's name.")
     show_full_result_count = False
     actions = ["revoke_selected"]
     actions_submit_line = ["revoke"]
@@ -324,16 +347,16 @@ class EnrolmentTokenAdmin(TeamScoped):
     def get_fieldsets(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[Any]:
         if obj:
             return [(None, {"fields": [*self.fields, *self.kept]})]
-        shown_once = "The token is made when this is saved, and shown that one time."
+        shown_once = gettext("The token is made when this is saved, and shown that one time.")
         return [(None, {"fields": self.fields, "description": shown_once})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> list[str]:
         # Whoever has the token has it for that application.
         return ["application", *self.kept] if obj else []
 
-    @admin.display
+    @admin.display(description=_("state"))
     def state(self, token: EnrolmentToken) -> str:
-        return token.condition(timezone.now()).capitalize()
+        return str(CONDITIONS[token.condition(timezone.now())])
 
     def save_model(self, request: HttpRequest, obj: EnrolmentToken, form: Any, change: bool) -> None:
         if not change:
@@ -346,7 +369,7 @@ class EnrolmentTokenAdmin(TeamScoped):
         # Answered at once, without a redirect: the secret would have to be kept somewhere on the way.
         context = {
             **self.admin_site.each_context(request),
-            "title": "The new enrolment token",
+            "title": gettext("The new enrolment token"),
             "token": obj,
             "secret": obj.secret,  # type: ignore[attr-defined]
             "server_url": request.build_absolute_uri("/"),
@@ -365,18 +388,23 @@ class EnrolmentTokenAdmin(TeamScoped):
         is_revoked = EnrolmentToken.objects.filter(pk=object_id).exclude(revoked_at=None).exists()
         return [] if is_revoked else super().get_actions_submit_line(request, object_id)
 
-    @button(description="Revoke", permissions=["change"])  # type: ignore[untyped-decorator]
+    @button(description=_("Revoke"), permissions=["change"])  # type: ignore[untyped-decorator]
     def revoke(self, request: HttpRequest, token: EnrolmentToken) -> None:
         self.revoke_selected(request, EnrolmentToken.objects.filter(pk=token.pk))
 
-    @admin.action(description="Revoke", permissions=["change"])
+    @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke_selected(self, request: HttpRequest, tokens: QuerySet[EnrolmentToken]) -> None:
         number = 0
         for token in tokens.filter(revoked_at=None):
             token.revoke()
             self.log_change(request, token, "Revoked")
             number += 1
-        self.message_user(request, f"Revoked: {number} token{'' if number == 1 else 's'}. Whom they let in stays.")
+        done = ngettext(
+            "Revoked: %(number)d token. Whom it let in stays.",
+            "Revoked: %(number)d tokens. Whom they let in stays.",
+            number,
+        )
+        self.message_user(request, done % {"number": number})
 
 
 class ReadOnly(ModelAdmin):
@@ -410,7 +438,7 @@ class JobAdmin(ForSuperusers):
     fields = ["name", "due_at", "last_run_at", "last_error", "holder", "lease_until"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {"title": "Regular work", **(extra_context or {})})
+        return super().changelist_view(request, {"title": gettext("Regular work"), **(extra_context or {})})
 
 
 @admin.register(PublicKey)
@@ -418,11 +446,11 @@ class PublicKeyAdmin(ReadOnly, TeamScoped):
     list_display = ["fingerprint", "instance", "application", "created_at", "retired_at"]
     list_select_related = ["instance__application"]
     search_fields = ["instance__id__startswith", "hex__startswith"]
-    search_help_text = "The beginning of an instance's id or of a key."
+    search_help_text = _("The beginning of an instance's id or of a key.")
     fields = ["instance", "hex", "fingerprint", "created_at", "retired_at"]
     show_full_result_count = False
 
-    @admin.display(ordering="instance__application__name")
+    @admin.display(description=_("application"), ordering="instance__application__name")
     def application(self, key: PublicKey) -> str:
         return key.instance.application.name
 
@@ -441,27 +469,32 @@ class KeyFlagAdmin(ReadOnly, TeamScoped):
     show_full_result_count = False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {"title": "Flagged keys", **(extra_context or {})})
+        return super().changelist_view(request, {"title": gettext("Flagged keys"), **(extra_context or {})})
 
-    @admin.display(description="Key", ordering="key")
+    @admin.display(description=_("Key"), ordering="key")
     def key_shown(self, flag: KeyFlag) -> str:
-        return Truncator(flag.key).chars(LONGEST_SHOWN) or "(a whole snapshot)"
+        return Truncator(flag.key).chars(LONGEST_SHOWN) or gettext("(a whole snapshot)")
 
-    @admin.display(description="What to do")
+    @admin.display(description=_("What to do"))
     def page_link(self, flag: KeyFlag) -> SafeString:
-        link = '<a class="text-link" href="{}">The application\'s page says what it means and lets you allow it</a>'
-        return format_html(link, flag.application.get_absolute_url())
+        text = gettext("The application's page says what it means and lets you allow it")
+        return format_html('<a class="text-link" href="{}">{}</a>', flag.application.get_absolute_url(), text)
 
 
 @admin.register(LogEntry)
 class AuditLogAdmin(ForSuperusers):
     """Who changed what, and when. It names all teams' objects."""
 
-    list_display = ["action_time", "user", "object_repr", "content_type", "get_change_message"]
+    list_display = ["action_time", "user", "object_repr", "content_type", "message"]
     list_select_related = ["user", "content_type"]
     list_filter = ["action_time", "content_type"]
     search_fields = ["object_repr", "user__username"]
     show_full_result_count = False
+
+    @admin.display(description=_("change message"))
+    def message(self, entry: LogEntry) -> str:
+        """In the reader's language, as far as it is one of the texts that this server files; these are in English."""
+        return gettext(entry.get_change_message())
 
 
 @admin.register(Group)
@@ -487,17 +520,22 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         app = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
         return super().get_queryset(request).annotate(has_app=Exists(app))
 
-    @admin.display(description="Two-factor", boolean=True)
+    @admin.display(description=_("Two-factor"), boolean=True)
     def has_two_factor(self, user: User) -> bool:
         return user.has_app  # type: ignore[attr-defined]
 
-    @admin.action(description="Turn off two-factor sign-in", permissions=["change"])
+    @admin.action(description=_("Turn off two-factor sign-in"), permissions=["change"])
     def reset_two_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """For who has lost the app and the recovery codes."""
         if not request.user.is_superuser:
-            raise PermissionDenied("Ask a superuser to turn off another's two-factor sign-in.")
+            raise PermissionDenied(gettext("Ask a superuser to turn off another's two-factor sign-in."))
         number = sum(codes.turn_off(user, by=request.user) for user in users)
-        self.message_user(request, f"Two-factor sign-in turned off: {number} user{'' if number == 1 else 's'}.")
+        done = ngettext(
+            "Two-factor sign-in turned off: %(number)d user.",
+            "Two-factor sign-in turned off: %(number)d users.",
+            number,
+        )
+        self.message_user(request, done % {"number": number})
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop
 from django_otp import DEVICE_ID_SESSION_KEY, verify_token
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -61,7 +62,7 @@ def set_up(user: User, key: str, code: str) -> list[str] | None:
             app.delete()
             return None
         codes = _new_codes(user)
-        log(user, user, "Set up two-factor sign-in.")
+        log(user, user, gettext_noop("Set up two-factor sign-in."))
     user.authenticator_app = app  # type: ignore[attr-defined]
     return codes
 
@@ -70,7 +71,7 @@ def renew(user: User) -> list[str]:
     """Other recovery codes; those from before are void."""
     with transaction.atomic():
         codes = _new_codes(user)
-        log(user, user, "Made new recovery codes.")
+        log(user, user, gettext_noop("Made new recovery codes."))
     return codes
 
 
@@ -80,7 +81,7 @@ def turn_off(user: User, by: User) -> bool:
         number, _ = _apps(user).delete()
         StaticDevice.objects.filter(user=user.pk).delete()
         if number:
-            log(user, by, "Turned off two-factor sign-in.")
+            log(user, by, gettext_noop("Turned off two-factor sign-in."))
     user.authenticator_app = None  # type: ignore[attr-defined]
     return bool(number)
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
 from instances.models import Application
@@ -20,6 +21,8 @@ from metrics.models import KeyFlag
 
 # So many of each are shown; the admin lists the rest.
 SHOWN = 8
+KEPT = gettext_noop("What is sent under %(key)s is kept from now on.")
+CHECKED = gettext_noop("What is sent under %(key)s is checked from now on.")
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,10 @@ def decide(request: HttpRequest, slug: str, pk: int, name: str) -> HttpResponse:
     if name not in ("allow", "disallow"):
         return HttpResponseBadRequest("There is no such action. Choose one of: allow, disallow.")
     if not request.user.has_perm("instances.change_application"):
-        raise PermissionDenied("Ask a superuser for the permission to manage applications.")
+        raise PermissionDenied(gettext("Ask a superuser for the permission to manage applications."))
     if not flag.is_personal:
         return HttpResponseBadRequest("Nothing is removed under this key, so there is nothing to allow.")
-    done = f"What is sent under {flag.key} is {'kept' if name == 'allow' else 'checked'} from now on."
+    done = KEPT if name == "allow" else CHECKED
     with transaction.atomic():
         if name == "allow":
             flags.allow(flag, timezone.now())
@@ -71,8 +74,8 @@ def decide(request: HttpRequest, slug: str, pk: int, name: str) -> HttpResponse:
             int(request.user.pk or 0),
             Application.objects.filter(pk=application.pk),
             CHANGE,
-            change_message=done,
+            change_message=done % {"key": flag.key},  # In English, as all that is kept.
             single_object=True,
         )
-    messages.success(request, done)
+    messages.success(request, gettext(done) % {"key": flag.key})
     return redirect(application)

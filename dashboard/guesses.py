@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
+from django.utils.translation import ngettext
 
 from instances.models import RateBucket
 from instances.rates import Rate, Verdict
@@ -47,8 +48,12 @@ class TooManyTries(ValidationError):
 
     def __init__(self, verdict: Verdict) -> None:
         minutes = math.ceil(verdict.retry_after / 60)
-        wait = f"{minutes} minutes" if minutes > 1 else "a minute"
-        super().__init__(f"There were too many tries. Wait {wait}, then try again.", code="too_many_tries")
+        message = ngettext(
+            "There were too many tries. Wait a minute, then try again.",
+            "There were too many tries. Wait %(minutes)d minutes, then try again.",
+            max(minutes, 1),
+        )
+        super().__init__(message % {"minutes": minutes}, code="too_many_tries")
         self.retry_after = verdict.retry_after
 
     def mark(self, response: HttpResponse) -> HttpResponse:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from instances.models import Application, Event, Instance
 from instances.querysets import EventQuerySet
@@ -29,7 +30,7 @@ class HistoryTable:
     @property
     def kinds(self) -> list[tuple[str, str]]:
         """The chips above the table, by name and title."""
-        return [("", "All"), *((str(name), str(title)) for name, title in Event.Kind.choices)]
+        return [("", gettext("All")), *((str(name), str(title)) for name, title in Event.Kind.choices)]
 
     def rows(self) -> EventQuerySet:
         """All lines that match, in order; the page is a slice of it."""

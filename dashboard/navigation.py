@@ -6,35 +6,37 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
-Item = tuple[str, str, str, str | None]  # Title, icon, view, permission.
+Item = tuple[Promise, str, str, str | None]  # Title, icon, view, permission.
 
-SECTIONS: list[tuple[str, list[Item]]] = [
-    ("", [("Overview", "monitoring", "dashboard:overview", None)]),
+SECTIONS: list[tuple[Promise | str, list[Item]]] = [
+    ("", [(_("Overview"), "monitoring", "dashboard:overview", None)]),
     (
-        "Fleet",
+        _("Fleet"),
         [
-            ("Applications", "apps", "admin:instances_application_changelist", "instances.view_application"),
-            ("Instances", "dns", "admin:instances_instance_changelist", "instances.view_instance"),
-            ("Flagged keys", "privacy_tip", "admin:metrics_keyflag_changelist", "metrics.view_keyflag"),
+            (_("Applications"), "apps", "admin:instances_application_changelist", "instances.view_application"),
+            (_("Instances"), "dns", "admin:instances_instance_changelist", "instances.view_instance"),
+            (_("Flagged keys"), "privacy_tip", "admin:metrics_keyflag_changelist", "metrics.view_keyflag"),
             (
-                "Enrolment tokens",
+                _("Enrolment tokens"),
                 "confirmation_number",
                 "admin:instances_enrolmenttoken_changelist",
                 "instances.view_enrolmenttoken",
             ),
-            ("Public keys", "key", "admin:instances_publickey_changelist", "instances.view_publickey"),
+            (_("Public keys"), "key", "admin:instances_publickey_changelist", "instances.view_publickey"),
         ],
     ),
     (
-        "Access",
+        _("Access"),
         [
-            ("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
-            ("Teams", "group", "admin:auth_group_changelist", "auth.view_group"),
-            ("Audit log", "history", "admin:admin_logentry_changelist", "admin.view_logentry"),
+            (_("Users"), "person", "admin:auth_user_changelist", "auth.view_user"),
+            (_("Teams"), "group", "admin:auth_group_changelist", "auth.view_group"),
+            (_("Audit log"), "history", "admin:admin_logentry_changelist", "admin.view_logentry"),
         ],
     ),
-    ("Site", [("Regular work", "schedule", "admin:instances_job_changelist", "instances.view_job")]),
+    (_("Site"), [(_("Regular work"), "schedule", "admin:instances_job_changelist", "instances.view_job")]),
 ]
 
 
@@ -54,7 +56,7 @@ def _allowed(request: HttpRequest, permission: str | None) -> bool:
     return permission is None or request.user.has_perm(permission)
 
 
-def _item(request: HttpRequest, title: str, icon: str, view: str, permission: str | None) -> dict[str, Any]:
+def _item(request: HttpRequest, title: Promise, icon: str, view: str, permission: str | None) -> dict[str, Any]:
     link = reverse(view)
     match = request.resolver_match
     # The overview stands for all pages; everything else is found by the beginning of its address.

@@ -10,6 +10,7 @@ from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 
 from dashboard import browsers, codes, guesses, two_factor
@@ -79,5 +80,7 @@ class OwnPasswordView(Limited, PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
-        LogEntry.objects.log_actions(form.user.pk, [form.user], CHANGE, "Changed their password.", single_object=True)
+        LogEntry.objects.log_actions(
+            form.user.pk, [form.user], CHANGE, gettext_noop("Changed their password."), single_object=True
+        )
         return response

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
@@ -76,7 +77,7 @@ class Site(UnfoldAdminSite):
     def sign_in_code(self, request: HttpRequest) -> HttpResponseBase:
         from dashboard.two_factor import CodeView
 
-        context = {**self.each_context(request), "title": "Enter the code", "subtitle": None}
+        context = {**self.each_context(request), "title": gettext("Enter the code"), "subtitle": None}
         return CodeView.as_view(extra_context=context)(request)
 
     @method_decorator(never_cache)
@@ -90,7 +91,7 @@ class Site(UnfoldAdminSite):
             return redirect("admin:two_factor")
         context = {
             **self.each_context(request),
-            "title": "Log in",
+            "title": gettext("Log in"),
             "subtitle": None,
             "app_path": request.get_full_path(),
             "username": request.user.get_username(),

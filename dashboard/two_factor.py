@@ -17,6 +17,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from django_otp import login as mark_session
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -54,8 +56,9 @@ def awaited(request: HttpRequest) -> User | None:
 
 class CodeForm(forms.Form):
     code = forms.CharField(
+        label=_("Code"),
         max_length=32,
-        help_text="Six digits from your authenticator app, or a recovery code.",
+        help_text=_("Six digits from your authenticator app, or a recovery code."),
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": "", "autocapitalize": "none"}),
     )
     refusal: TooManyTries | None = None
@@ -78,7 +81,9 @@ class CodeForm(forms.Form):
         code: str = self.cleaned_data["code"]
         self.device = codes.check(self.user, code)
         if self.device is None:
-            raise ValidationError("This code is not right, or was used before. Wait for the next one and enter that.")
+            raise ValidationError(
+                gettext("This code is not right, or was used before. Wait for the next one and enter that.")
+            )
         guesses.forgive(shares)
         return code
 
@@ -105,9 +110,9 @@ class CodeView(Limited, LoginView):
         user.otp_device = codes.app_of(user)  # type: ignore[attr-defined] # Noted in the session by django-otp.
         login(self.request, user, pending["backend"])
         if isinstance(form.device, StaticDevice):
-            codes.log(user, user, "Signed in with a recovery code.")
+            codes.log(user, user, gettext_noop("Signed in with a recovery code."))
             left = form.device.token_set.count()
-            messages.warning(self.request, f"That recovery code is used up. Left: {left}.")
+            messages.warning(self.request, gettext("That recovery code is used up. Left: %(left)d.") % {"left": left})
         response = redirect(self.get_success_url())
         browsers.remember(response, user)
         return response
@@ -117,7 +122,7 @@ class PasswordForm(forms.Form):
     """Asks for the account's password, so that a stolen session cannot change how one signs in."""
 
     password = forms.CharField(
-        label="Your password",
+        label=_("Your password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
@@ -137,14 +142,14 @@ class PasswordForm(forms.Form):
             raise
         password: str = self.cleaned_data["password"]
         if not self.request.user.check_password(password):
-            raise ValidationError("This is not your password. Enter the one that you sign in with.")
+            raise ValidationError(gettext("This is not your password. Enter the one that you sign in with."))
         guesses.forgive(shares)
         return password
 
 
 class SetUpForm(PasswordForm):
     code = forms.CharField(
-        label="Code that the app shows",
+        label=_("Code that the app shows"),
         max_length=32,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
@@ -157,7 +162,8 @@ class SetUpForm(PasswordForm):
             code = "".join(cleaned["code"].split())
             self.recovery_codes = codes.set_up(owner(self.request), self.request.session[KEY], code)
             if self.recovery_codes is None:
-                self.add_error("code", "This code is not right. Check the clock of the device, and enter the next one.")
+                wrong = gettext("This code is not right. Check the clock of the device, and enter the next one.")
+                self.add_error("code", wrong)
         return cleaned
 
 
@@ -195,7 +201,7 @@ def turn_off(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return manage_page(request, form)
     if codes.turn_off(owner(request), by=owner(request)):
-        messages.success(request, "Two-factor sign-in is off.")
+        messages.success(request, gettext("Two-factor sign-in is off."))
     return redirect("admin:two_factor")
 
 
@@ -217,7 +223,7 @@ def recovery_page(request: HttpRequest, recovery_codes: list[str]) -> HttpRespon
 
 
 def page(request: HttpRequest, template: str, form: PasswordForm | None, **context: Any) -> HttpResponse:
-    shell = {**admin.site.each_context(request), "title": "Two-factor sign-in", "form": form}
+    shell = {**admin.site.each_context(request), "title": gettext("Two-factor sign-in"), "form": form}
     response = TemplateResponse(request, f"dashboard/{template}.html", {**shell, **context})
     return form.refusal.mark(response) if form and form.refusal else response
 

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from dashboard import actions, badges, flags, views
+from dashboard import actions, badges, flags, preferences, views
 
 app_name = "dashboard"
 
@@ -17,6 +17,7 @@ urlpatterns = [
     path("applications/<slug:slug>/flags/<int:pk>/<slug:name>", page(flags.decide), name="flag_action"),
     path("instances/<uuid:pk>/", page(views.instance_page), name="instance"),
     path("instances/<uuid:pk>/<slug:name>", page(actions.act), name="instance_action"),
+    path("preferences/", preferences.choose, name="preferences"),
     path("badge/<slug:slug>/instances", badges.instances, name="badge_instances"),
     path("badge/<slug:slug>/version", badges.version, name="badge_version"),
     path("badge/<slug:slug>/metric/<path:name>", badges.metric, name="badge_metric"),

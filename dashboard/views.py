@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from dashboard import exports, overview, sheets
 from dashboard.applications import ApplicationPage
@@ -74,7 +75,7 @@ def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
 def history_page(request: HttpRequest, slug: str) -> HttpResponse:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     table = HistoryTable(application, request.GET)
-    title = f"History of {application.name}"
+    title = gettext("History of %(name)s") % {"name": application.name}
     return application_tab(request, application, "history", title, table=table, rows=table.page())
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from instances.querysets import EnrolmentTokenQuerySet
 
@@ -23,17 +24,26 @@ def digest_of(token: str) -> str:
 class EnrolmentToken(models.Model):
     """A secret that maintainers hand to operators. Only its digest is kept, so it is shown once and never again."""
 
-    application = models.ForeignKey("instances.Application", models.CASCADE, related_name="enrolment_tokens")
-    name = models.CharField(max_length=100, help_text="Who gets it, or what for. Its holders do not see this.")
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField("created", default=timezone.now, editable=False)
-    expires_at = models.DateTimeField(
-        "expires", null=True, blank=True, help_text="It lets nobody in from then on. Empty: it is valid until revoked."
+    application = models.ForeignKey(
+        "instances.Application", models.CASCADE, verbose_name=_("application"), related_name="enrolment_tokens"
     )
-    revoked_at = models.DateTimeField("revoked", null=True, editable=False)
+    name = models.CharField(
+        _("name"), max_length=100, help_text=_("Who gets it, or what for. Its holders do not see this.")
+    )
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(
+        _("expires"),
+        null=True,
+        blank=True,
+        help_text=_("It lets nobody in from then on. Empty: it is valid until revoked."),
+    )
+    revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
     # To the day and no finer: it is meant to show which tokens nobody needs any more, and not when somebody works.
-    last_used_on = models.DateField("last used", null=True, editable=False)
-    uses = models.PositiveIntegerField(default=0, editable=False, help_text="How many instances it has let in.")
+    last_used_on = models.DateField(_("last used"), null=True, editable=False)
+    uses = models.PositiveIntegerField(
+        _("uses"), default=0, editable=False, help_text=_("How many instances it has let in.")
+    )
 
     objects = EnrolmentTokenQuerySet.as_manager()
 
@@ -43,10 +53,12 @@ class EnrolmentToken(models.Model):
             models.UniqueConstraint(
                 fields=["application", "name"],
                 name="one_token_per_name",
-                violation_error_message="There is an enrolment token of this name already. Choose another name.",
+                violation_error_message=_("There is an enrolment token of this name already. Choose another name."),
             )
         ]
         ordering = ["-created_at", "-pk"]
+        verbose_name = _("enrolment token")
+        verbose_name_plural = _("enrolment tokens")
 
     def __str__(self) -> str:
         return self.name

@@ -20,6 +20,7 @@ from django.contrib.sessions.models import Session
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 
 from instances.models import Event, Job, SpentBody
 from instances.throttling import sweep
@@ -100,7 +101,7 @@ def why_late(now: datetime) -> str | None:
     names = [work.name for work in regular_work()]
     rows = list(Job.objects.filter(name__in=names).values_list("due_at", "lease_until"))
     if not rows:
-        return "Regular work has never been done here: no worker has run yet. Start manage.py worker."
+        return gettext("Regular work has never been done here: no worker has run yet. Start manage.py worker.")
     # Whoever has one piece in hand lets the others wait for as long as that takes.
     if any(lease_until and lease_until > now for _, lease_until in rows):
         return None
@@ -108,7 +109,10 @@ def why_late(now: datetime) -> str | None:
     if due >= now - LATE_AFTER:
         return None
     since = f"{due.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"Regular work has not been done since {since}. Start manage.py worker, or see in its log what stops it."
+    late = gettext(
+        "Regular work has not been done since %(time)s. Start manage.py worker, or see in its log what stops it."
+    )
+    return late % {"time": since}
 
 
 def in_words(error: Exception) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from instances.models import Application, Instance
 from instances.models.applications import ONE_LINE
@@ -150,30 +152,43 @@ class KeyFlag(models.Model):
     """That something under a key was removed, or left out of the count, and why. What it was is written nowhere."""
 
     KINDS = [
-        *((kind.value, kind.words) for kind in Personal),
-        (COLLISION, "same key once its personal part was removed"),
-        (LONG_KEY, "key too long"),
-        (LONG_TEXT, "text too long"),
-        (MANY_KEYS, "too many keys"),
+        (Personal.EMAIL.value, _("e-mail address")),
+        (Personal.URL.value, _("password in an address")),
+        (Personal.HOME.value, _("path of a user's folder")),
+        (Personal.SECRET.value, _("token or secret")),
+        (Personal.MAC.value, _("hardware address")),
+        (Personal.IP.value, _("IP address")),
+        (Personal.PHONE.value, _("phone number")),
+        (Personal.HOST.value, _("host name")),
+        (Personal.USER.value, _("user name")),
+        (COLLISION, _("same key once its personal part was removed")),
+        (LONG_KEY, _("key too long")),
+        (LONG_TEXT, _("text too long")),
+        (MANY_KEYS, _("too many keys")),
     ]
 
-    application = models.ForeignKey(Application, models.CASCADE, related_name="key_flags")
+    application = models.ForeignKey(
+        Application, models.CASCADE, verbose_name=_("application"), related_name="key_flags"
+    )
     # Empty where it is about a whole snapshot.
-    key = models.CharField(max_length=LONGEST_PATH, blank=True)
-    kind = models.CharField("why", max_length=20, choices=KINDS)
-    first_at = models.DateTimeField("first seen", default=timezone.now)
-    last_at = models.DateTimeField("last seen", default=timezone.now)
-    allowed_at = models.DateTimeField("allowed", null=True, help_text="Since then what stands under the key is kept.")
+    key = models.CharField(_("key"), max_length=LONGEST_PATH, blank=True)
+    kind = models.CharField(_("why"), max_length=20, choices=KINDS)
+    first_at = models.DateTimeField(_("first seen"), default=timezone.now)
+    last_at = models.DateTimeField(_("last seen"), default=timezone.now)
+    allowed_at = models.DateTimeField(
+        _("allowed"), null=True, help_text=_("Since then what stands under the key is kept.")
+    )
 
     objects = KeyFlagQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "flagged key"
+        verbose_name = _("flagged key")
+        verbose_name_plural = _("flagged keys")
         constraints = [models.UniqueConstraint(fields=["application", "key", "kind"], name="one_flag_per_key_and_kind")]
         ordering = ["key", "kind"]
 
     def __str__(self) -> str:
-        return f"{self.key or 'a whole snapshot'}: {self.get_kind_display()}"
+        return f"{self.key or gettext('a whole snapshot')}: {self.get_kind_display()}"
 
     @property
     def is_personal(self) -> bool:

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,14 @@ UNAVAILABLE = (OperationalError, InterfaceError)
 def is_api(request: HttpRequest) -> bool:
     """Whether a client program asks, to which every answer is JSON."""
     return request.path_info.lstrip("/").startswith(("v1/", "api/"))
+
+
+def is_page(request: HttpRequest) -> bool:
+    """Whether a person reads the answer. Badges are kept by caches for everybody, so they are the same for all; and so
+    are tables to take away, which spreadsheets and scripts read."""
+    path = request.path_info
+    is_table = path.endswith(".csv") or "download" in request.GET
+    return not (is_api(request) or is_table or path == "/readyz" or path.startswith("/badge/"))
 
 
 class NoNulMiddleware:
@@ -133,10 +142,11 @@ def policy(directives: dict[str, list[str]]) -> str:
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     logger.error("The database does not answer: %s", error)
     response: HttpResponse
-    detail = "The database does not answer at the moment. Send the same request again in a few seconds."
     if is_api(request):
+        detail = "The database does not answer at the moment. Send the same request again in a few seconds."
         response = JsonResponse({"detail": detail, "code": "unavailable"}, status=503)
     else:
+        detail = gettext("The database does not answer at the moment. Load the page again in a few seconds.")
         response = HttpResponse(detail, status=503, content_type="text/plain; charset=utf-8")
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 
 from instances.rates import Rate
 from shm_site import env
@@ -75,6 +76,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "shm_site.middleware.UnavailableMiddleware",
     "shm_site.middleware.NoNulMiddleware",
+    "shm_site.locales.LocaleMiddleware",
     "shm_site.pages.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -153,9 +155,11 @@ SESSION_COOKIE_AGE = max(60, int(env.duration("SHM_SESSION_LIFETIME", timedelta(
 # One switch for a site that is reached by HTTPS only; a trial on http://localhost needs it off.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SHM_SECURE_COOKIES", False)
 CSRF_COOKIE_HTTPONLY = True  # Forms carry the token themselves.
+LANGUAGE_COOKIE_NAME, CLOCK_COOKIE_NAME = "shm_language", "shm_clock"
 if SESSION_COOKIE_SECURE:
     # By this prefix a browser takes the cookie from this host alone, over HTTPS, and from no other name of the domain.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    LANGUAGE_COOKIE_NAME, CLOCK_COOKIE_NAME = "__Host-shm_language", "__Host-shm_clock"
     SECURE_HSTS_SECONDS = int(env.duration("SHM_HSTS", timedelta(days=365)).total_seconds())
     # Only a trusted proxy says what came by HTTPS; without one, pages would be redirected to themselves for ever.
     SECURE_SSL_REDIRECT = bool(TRUSTED_PROXIES)
@@ -189,7 +193,13 @@ PERMISSIONS_POLICY = dict.fromkeys(_FEATURES.split(), "()")
 
 # Language and time
 
+# What nobody has asked for otherwise: of logs, of the API, and of what is stored.
 LANGUAGE_CODE = "en"
+# Each by its own name, so that its readers find it whatever the page is in.
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# Of pages, for whose reader has chosen none and whose browser asks for none of these.
+PAGE_LANGUAGE = env.choice("SHM_LANGUAGE", "en", [code for code, _ in LANGUAGES])
 FORMAT_MODULE_PATH = ["shm_site.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -217,8 +227,8 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "dashboard.navigation.sidebar"},
     "ACCOUNT": {
         "navigation": [
-            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
-            {"title": "Two-factor sign-in", "link": reverse_lazy("admin:two_factor")},
+            {"title": gettext_lazy("Change password"), "link": reverse_lazy("admin:password_change")},
+            {"title": gettext_lazy("Two-factor sign-in"), "link": reverse_lazy("admin:two_factor")},
         ]
     },
     "STYLES": [lambda request: static("dashboard/theme.css")],

@@ -113,6 +113,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "badge/<slug:slug>/version": ("/badge/ledger/version", PUBLIC),
     "badge/<slug:slug>/metric/<path:name>": ("/badge/ledger/metric/documents", PUBLIC),
     "badge/<slug:slug>/combined": ("/badge/ledger/combined", PUBLIC),
+    "preferences/": ("/preferences/", NO_GET),
     "": ("/", ANY_STAFF),
     "applications/<slug:slug>/": ("/applications/ledger/", OUR_TEAM),
     "applications/<slug:slug>/metric/": ("/applications/ledger/metric/?key=documents", OUR_TEAM),

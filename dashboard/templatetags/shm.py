@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
+from django.utils.translation import gettext
 
 from dashboard import keys, numbers
 from dashboard.charts import Chart
@@ -50,24 +53,40 @@ def percent(share: float) -> str:
 
 @register.filter
 def ago(moment: datetime | None) -> SafeString:
-    """How long ago, with the time itself in UTC as its title."""
+    """How long ago, with the time itself as its title."""
     if moment is None:
-        return format_html('<span class="shm-muted">{}</span>', "never")
-    since = timesince(moment, depth=1)
-    text = "just now" if since.startswith("0") else f"{since} ago"
-    return format_html('<time datetime="{}" title="{} UTC">{}</time>', *_machine_and_human(moment), text)
+        return format_html('<span class="shm-muted">{}</span>', gettext("never"))
+    if timezone.now() - moment < timedelta(minutes=1):
+        text = gettext("just now")
+    else:
+        text = gettext("%(time)s ago") % {"time": timesince(moment, depth=1)}
+    return format_html('<time datetime="{}" title="{}">{}</time>', format_timestamp(moment), _in_utc(moment), text)
 
 
 @register.filter
 def utc(moment: datetime | None) -> SafeString | str:
-    """The time itself, in UTC."""
+    """The time itself: by the reader's clock with UTC as its title, or in UTC if that is the reader's, or unknown."""
     if moment is None:
-        return "never"
-    return format_html('<time datetime="{}">{} UTC</time>', *_machine_and_human(moment))
+        return gettext("never")
+    if timezone.get_current_timezone_name() == "UTC":
+        return format_html('<time datetime="{}">{}</time>', format_timestamp(moment), _in_utc(moment))
+    text = date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', format_timestamp(moment), _in_utc(moment), text)
 
 
-def _machine_and_human(moment: datetime) -> tuple[str, str]:
-    return format_timestamp(moment), f"{moment:%Y-%m-%d %H:%M}"
+@register.filter
+def day(moment: datetime | date | None) -> SafeString | str:
+    """The day of a time, with the time itself as its title; or a day as it is, by whatever clock it was told."""
+    if moment is None:
+        return gettext("never")
+    if not isinstance(moment, datetime):
+        return format_html('<time datetime="{}">{}</time>', moment, date_format(moment, "SHORT_DATE_FORMAT"))
+    text = date_format(timezone.localtime(moment), "SHORT_DATE_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', format_timestamp(moment), _in_utc(moment), text)
+
+
+def _in_utc(moment: datetime) -> str:
+    return f"{date_format(moment.astimezone(UTC), 'SHORT_DATETIME_FORMAT')} UTC"
 
 
 @register.filter
@@ -97,8 +116,8 @@ def _cell(value: Any) -> SafeString | str:
 @register.filter
 def rows(chart: Chart) -> SafeString:
     """The rows of the table behind a chart, newest first; in one piece, as there are hundreds."""
-    lines = ((*_machine_and_human(at), _number_cells(values)) for at, *values in reversed(chart.rows()))
-    row = '<tr><td><time datetime="{}">{} UTC</time></td>{}</tr>'
+    lines = ((utc(at), _number_cells(values)) for at, *values in reversed(chart.rows()))
+    row = "<tr><td>{}</td>{}</tr>"
     return format_html_join("", row, lines)
 
 

@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import OperationalError, models, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from psycopg.errors import LockNotAvailable
 
 from instances.enrolment import EnrolmentToken
@@ -24,7 +25,7 @@ from instances.querysets import ApplicationQuerySet
 from instances.slugs import MAX_LENGTH, slug_for
 
 ONE_LINE = RegexValidator(
-    r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Write one line of plain text, without tabs and line breaks."
+    r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", _("Write one line of plain text, without tabs and line breaks.")
 )
 
 # An instance that has missed so many reports is quiet, but none that has reported in the last two days.
@@ -36,78 +37,89 @@ class Application(models.Model):
     """A product whose installations are counted."""
 
     class Registration(models.TextChoices):
-        OPEN = "open", "Open: everybody"
-        APPROVAL = "approval", "Approval: a maintainer lets each instance in"
-        TOKEN = "token", "Token: whoever has an enrolment token"
-        CLOSED = "closed", "Closed: nobody"
+        OPEN = "open", _("Open: everybody")
+        APPROVAL = "approval", _("Approval: a maintainer lets each instance in")
+        TOKEN = "token", _("Token: whoever has an enrolment token")
+        CLOSED = "closed", _("Closed: nobody")
 
     slug = models.SlugField(
+        _("slug"),
         max_length=MAX_LENGTH,
         unique=True,
-        help_text="In the address of its page and badges. Made of the name that its instances send.",
+        help_text=_("In the address of its page and badges. Made of the name that its instances send."),
     )
-    name = models.CharField(max_length=100)
+    name = models.CharField(_("name"), max_length=100)
     team = models.ForeignKey(
         Group,
         models.SET_NULL,
+        verbose_name=_("team"),
         null=True,
         blank=True,
         related_name="applications",
-        help_text="The team whose members see and manage it. Without one, superusers alone do.",
+        help_text=_("The team whose members see and manage it. Without one, superusers alone do."),
     )
     active_days = models.PositiveSmallIntegerField(
-        "active window (days)",
+        _("active window (days)"),
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(3650)],
-        help_text="An instance counts as active for so many days after its newest snapshot.",
+        help_text=_("An instance counts as active for so many days after its newest snapshot."),
     )
     report_minutes = models.PositiveIntegerField(
-        "reporting interval (minutes)",
+        _("reporting interval (minutes)"),
         default=60,
         validators=[MinValueValidator(1)],
-        help_text="How often its instances are meant to report.",
+        help_text=_("How often its instances are meant to report."),
     )
     excludes_ephemeral = models.BooleanField(
-        "leave out short-lived instances",
+        _("leave out short-lived instances"),
         default=True,
-        help_text="An instance that reported for less than 24 hours and has been silent for more than 48, as those of "
-        "tests and trials are, is not counted. It is again once it has reported across 24 hours, or when this is off.",
+        help_text=_(
+            "An instance that reported for less than 24 hours and has been silent for more than 48, as "
+            "those of tests and trials are, is not counted. It is again once it has reported across 24 hours, or when "
+            "this is off."
+        ),
     )
     test_environments = models.CharField(
+        _("test environments"),
         max_length=500,
         blank=True,
-        help_text="Separated by commas, such as: test, staging, ci. Instances that report one of these environments "
-        "are not counted, for as long as it stands here. Upper and lower case are the same. Empty: all are counted.",
+        help_text=_(
+            "Separated by commas, such as: test, staging, ci. Instances that report one of these environments "
+            "are not counted, for as long as it stands here. Upper and lower case are the same. Empty: all are counted."
+        ),
     )
     publishes_badges = models.BooleanField(
-        "publish badges", default=True, help_text="Anybody who knows the address can then see these figures."
+        _("publish badges"), default=True, help_text=_("Anybody who knows the address can then see these figures.")
     )
     latest_version = models.CharField(
+        _("latest version"),
         max_length=100,
         blank=True,
         validators=[ONE_LINE],
-        help_text="Told to every instance in the answer to each snapshot, so that it can say if it is an old one.",
+        help_text=_("Told to every instance in the answer to each snapshot, so that it can say if it is an old one."),
     )
     notice = models.CharField(
+        _("notice"),
         max_length=500,
         blank=True,
         validators=[ONE_LINE],
-        help_text="Told to every instance in the same way: plain text for those who run it.",
+        help_text=_("Told to every instance in the same way: plain text for those who run it."),
     )
     registration = models.CharField(
+        _("registration"),
         max_length=10,
         choices=Registration,
         blank=True,
-        help_text="Which new instances may register. Those that are known already go on, whatever stands here.",
+        help_text=_("Which new instances may register. Those that are known already go on, whatever stands here."),
     )
     is_confirmed = models.BooleanField(
-        "confirmed",
+        _("confirmed"),
         default=True,
         editable=False,
-        help_text="Whether a person has made it or seen to it since it was made on first sight.",
+        help_text=_("Whether a person has made it or seen to it since it was made on first sight."),
     )
     was_used = models.BooleanField(
-        default=False, editable=False, help_text="Whether an instance that had signed something has left it."
+        default=False, editable=False, help_text=_("Whether an instance that had signed something has left it.")
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -119,6 +131,8 @@ class Application(models.Model):
             models.Index(fields=["created_at"], condition=models.Q(is_confirmed=False), name="unconfirmed_applications")
         ]
         ordering = ["name", "pk"]
+        verbose_name = _("application")
+        verbose_name_plural = _("applications")
 
     def __str__(self) -> str:
         return self.name
@@ -166,7 +180,7 @@ class Application(models.Model):
 
     def get_policy_display(self) -> str:
         """The policy in a word, without its explanation."""
-        return Application.Registration(self.policy).label.partition(":")[0]
+        return str(Application.Registration(self.policy).label).partition(":")[0]
 
     def lets_wait(self, token: EnrolmentToken | None) -> bool:
         """Whether a new instance has to be approved."""

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from instances import telling
 from instances.models.applications import Application
 from instances.querysets import EventQuerySet
 
@@ -20,19 +22,19 @@ class Event(models.Model):
     """
 
     class Kind(models.TextChoices):
-        REGISTERED = "registered", "Registered"
-        ACTIVATED = "activated", "Activated"
-        CHANGED = "changed", "Changed"
-        ROTATED = "rotated", "New key"
-        WRONG_CLOCK = "wrong_clock", "Wrong clock"
-        CONFLICT = "conflict", "Conflict"
-        REVOKED = "revoked", "Revoked"
-        RESTORED = "restored", "Restored"
-        EXCLUDED = "excluded", "Excluded"
-        INCLUDED = "included", "Counted again"
-        WAITING = "waiting", "Waiting for approval"
-        APPROVED = "approved", "Approved"
-        ERASED = "erased", "Erased"
+        REGISTERED = "registered", _("Registered")
+        ACTIVATED = "activated", _("Activated")
+        CHANGED = "changed", _("Changed")
+        ROTATED = "rotated", _("New key")
+        WRONG_CLOCK = "wrong_clock", _("Wrong clock")
+        CONFLICT = "conflict", _("Conflict")
+        REVOKED = "revoked", _("Revoked")
+        RESTORED = "restored", _("Restored")
+        EXCLUDED = "excluded", _("Excluded")
+        INCLUDED = "included", _("Counted again")
+        WAITING = "waiting", _("Waiting for approval")
+        APPROVED = "approved", _("Approved")
+        ERASED = "erased", _("Erased")
 
     # What maintainers and rules decide: censuses of past times are taken by it, so it stays as long as its instance.
     DECISIONS = (Kind.REVOKED, Kind.RESTORED, Kind.EXCLUDED, Kind.INCLUDED, Kind.WAITING, Kind.APPROVED)
@@ -73,11 +75,13 @@ class Event(models.Model):
 
     @property
     def words(self) -> str:
-        """The detail for people: the reason of an exclusion by its name."""
+        """The detail for people: in their language, and the reason of an exclusion by its name."""
         from instances.models.instances import Instance  # At the top it would be a circle.
 
         names = dict(Instance.Exclusion.choices)
-        return str(names.get(self.detail, self.detail)) if self.kind == self.Kind.EXCLUDED else self.detail
+        if self.kind == self.Kind.EXCLUDED:
+            return str(names.get(self.detail, self.detail))
+        return telling.in_words(self.detail)
 
     @classmethod
     def note_erasure(cls, application: int, by: str) -> None:

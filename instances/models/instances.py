@@ -10,6 +10,7 @@ from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from instances.enrolment import EnrolmentToken
 from instances.exceptions import NotAdmitted
@@ -27,74 +28,94 @@ class Instance(models.Model):
     """One installation of an application: what it is, how it is, and its latest metrics."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "Pending"
-        ACTIVE = "active", "Active"
-        REVOKED = "revoked", "Revoked"
+        PENDING = "pending", _("Pending")
+        ACTIVE = "active", _("Active")
+        REVOKED = "revoked", _("Revoked")
 
     class Exclusion(models.TextChoices):
-        EPHEMERAL = "ephemeral", "Ephemeral"
-        TEST = "test", "Test"
-        MANUAL = "manual", "By hand"
+        EPHEMERAL = "ephemeral", _("Ephemeral")
+        TEST = "test", _("Test")
+        MANUAL = "manual", _("By hand")
 
     # What an instance says of itself, by the names that the protocol and this model share.
     DESCRIPTION = ("app_version", "deployment_mode", "environment", "os_arch")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    application = models.ForeignKey(Application, models.CASCADE, related_name="instances")
-    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    application = models.ForeignKey(
+        Application, models.CASCADE, verbose_name=_("application"), related_name="instances"
+    )
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PENDING)
     exclusion = models.CharField(
-        "excluded as", max_length=20, choices=Exclusion, blank=True, help_text="Why it is not counted, if it is not."
+        _("excluded as"),
+        max_length=20,
+        choices=Exclusion,
+        blank=True,
+        help_text=_("Why it is not counted, if it is not."),
     )
     awaits_approval = models.BooleanField(
-        "waits for approval",
+        _("waits for approval"),
         default=False,
         editable=False,
-        help_text="It stays pending, whatever it signs, until a maintainer approves it.",
+        help_text=_("It stays pending, whatever it signs, until a maintainer approves it."),
     )
     rules_apply = models.BooleanField(
-        default=True, editable=False, help_text="Whether rules may exclude it: not since somebody counted it again."
+        default=True, editable=False, help_text=_("Whether rules may exclude it: not since somebody counted it again.")
     )
 
-    app_version = models.CharField("version", max_length=100, blank=True)
-    deployment_mode = models.CharField(max_length=100, blank=True)
-    environment = models.CharField(max_length=100, blank=True)
-    os_arch = models.CharField("system", max_length=100, blank=True)
+    app_version = models.CharField(_("version"), max_length=100, blank=True)
+    deployment_mode = models.CharField(_("deployment mode"), max_length=100, blank=True)
+    environment = models.CharField(_("environment"), max_length=100, blank=True)
+    os_arch = models.CharField(_("system"), max_length=100, blank=True)
     claims = models.JSONField(
         null=True,
         editable=False,
-        help_text="What an unsigned registration has said of it since; holds once the instance signs an activation.",
+        help_text=_("What an unsigned registration has said of it since; holds once the instance signs an activation."),
     )
 
     refused_by = models.CharField(
+        _("refused by"),
         max_length=100,
         blank=True,
         editable=False,
-        help_text="The application that it says to belong to since, and that has not taken it in.",
+        help_text=_("The application that it says to belong to since, and that has not taken it in."),
     )
 
-    registered_at = models.DateTimeField(default=timezone.now, editable=False)
-    activated_at = models.DateTimeField(null=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, editable=False)
-    excluded_at = models.DateTimeField(null=True, editable=False)
-    first_report_at = models.DateTimeField(null=True, editable=False, help_text="Its oldest snapshot's timestamp.")
-    last_report_at = models.DateTimeField(null=True, editable=False, help_text="Its newest snapshot's timestamp.")
+    registered_at = models.DateTimeField(_("registered at"), default=timezone.now, editable=False)
+    activated_at = models.DateTimeField(_("activated at"), null=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
+    excluded_at = models.DateTimeField(_("excluded at"), null=True, editable=False)
+    first_report_at = models.DateTimeField(
+        _("first report at"), null=True, editable=False, help_text=_("Its oldest snapshot's timestamp.")
+    )
+    last_report_at = models.DateTimeField(
+        _("last report at"), null=True, editable=False, help_text=_("Its newest snapshot's timestamp.")
+    )
     last_seen_at = models.DateTimeField(
-        null=True, editable=False, help_text="When a new snapshot last arrived, by the server's clock."
+        _("last seen at"),
+        null=True,
+        editable=False,
+        help_text=_("When a new snapshot last arrived, by the server's clock."),
     )
     returned_at = models.DateTimeField(
-        null=True, editable=False, help_text="When it last reported again after it had not for the active window."
+        null=True, editable=False, help_text=_("When it last reported again after it had not for the active window.")
     )
     reported_version = models.CharField(
-        max_length=100, blank=True, editable=False, help_text="The version that its newest snapshot was sent by."
+        max_length=100, blank=True, editable=False, help_text=_("The version that its newest snapshot was sent by.")
     )
     wrong_clock_at = models.DateTimeField(
-        null=True, editable=False, help_text="When it last sent a timestamp that is out of range."
+        null=True, editable=False, help_text=_("When it last sent a timestamp that is out of range.")
     )
     metrics = models.JSONField(
-        default=dict, editable=False, help_text="The newest snapshot's numbers, strings and booleans by flattened path."
+        default=dict,
+        editable=False,
+        help_text=_("The newest snapshot's numbers, strings and booleans by flattened path."),
     )
 
     objects = InstanceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("instance")
+        verbose_name_plural = _("instances")
 
     # Deliberately no index on what a snapshot changes: without one PostgreSQL updates the row in place (HOT), and a
     # page reads all rows of its application anyway.

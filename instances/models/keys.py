@@ -7,6 +7,7 @@ import hashlib
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from instances.querysets import PublicKeyQuerySet
 
@@ -14,10 +15,10 @@ from instances.querysets import PublicKeyQuerySet
 class PublicKey(models.Model):
     """An Ed25519 key of an instance. At most one is current; those it had before stay listed."""
 
-    instance = models.ForeignKey("Instance", models.CASCADE, related_name="keys")
-    hex = models.CharField("key", max_length=64, validators=[RegexValidator(r"\A[0-9a-f]{64}\Z")], editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    retired_at = models.DateTimeField(null=True, editable=False)
+    instance = models.ForeignKey("Instance", models.CASCADE, verbose_name=_("instance"), related_name="keys")
+    hex = models.CharField(_("key"), max_length=64, validators=[RegexValidator(r"\A[0-9a-f]{64}\Z")], editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    retired_at = models.DateTimeField(_("retired at"), null=True, editable=False)
 
     objects = PublicKeyQuerySet.as_manager()
 
@@ -30,6 +31,8 @@ class PublicKey(models.Model):
             models.UniqueConstraint(fields=["instance", "hex"], name="each_key_once_per_instance"),
         ]
         ordering = ["-created_at"]
+        verbose_name = _("public key")
+        verbose_name_plural = _("public keys")
 
     def __str__(self) -> str:
         return self.fingerprint

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from instances.exceptions import Replayed
 from instances.models.applications import Application
@@ -78,15 +79,21 @@ class RateBucket(models.Model):
 class Job(models.Model):
     """A piece of regular work (instances.jobs): when it is due next, and which worker has it in hand."""
 
-    name = models.CharField(max_length=50, primary_key=True)
-    due_at = models.DateTimeField(default=timezone.now)
-    holder = models.CharField(max_length=100, blank=True)
-    lease_until = models.DateTimeField(null=True, help_text="Until then nobody but its holder may start it.")
-    last_run_at = models.DateTimeField(null=True, help_text="When it last ended well.")
-    last_error = models.CharField(max_length=500, blank=True, help_text="Why it last failed, if it did since.")
+    name = models.CharField(_("name"), max_length=50, primary_key=True)
+    due_at = models.DateTimeField(_("due at"), default=timezone.now)
+    holder = models.CharField(_("holder"), max_length=100, blank=True)
+    lease_until = models.DateTimeField(
+        _("lease until"), null=True, help_text=_("Until then nobody but its holder may start it.")
+    )
+    last_run_at = models.DateTimeField(_("last run at"), null=True, help_text=_("When it last ended well."))
+    last_error = models.CharField(
+        _("last error"), max_length=500, blank=True, help_text=_("Why it last failed, if it did since.")
+    )
 
     class Meta:
         ordering = ["name"]
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
 
     def __str__(self) -> str:
         return self.name

@@ -3,7 +3,7 @@
 const charts = new Map();
 const root = document.documentElement;
 const language = root.lang === "en" || !root.lang ? "en-GB" : root.lang;
-const timeZone = root.dataset.timeZone || Intl.DateTimeFormat().resolvedOptions().timeZone;
+const timeZone = document.querySelector("[data-time-zone]")?.dataset.timeZone ?? "UTC";
 
 const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const faded = (name, percent) => `color-mix(in srgb, ${color(name)} ${percent}%, transparent)`;
