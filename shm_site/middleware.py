@@ -30,8 +30,9 @@ def is_page(request: HttpRequest) -> bool:
     """Whether a person reads the answer. Badges are kept by caches for everybody, so they are the same for all; and so
     are tables to take away, which spreadsheets and scripts read."""
     path = request.path_info
-    is_table = path.endswith(".csv") or "download" in request.GET
-    return not (is_api(request) or is_table or path == "/readyz" or path.startswith("/badge/"))
+    if is_api(request) or path == "/readyz" or path.startswith("/badge/"):
+        return False
+    return not (path.endswith(".csv") or "download" in request.GET)
 
 
 class NoNulMiddleware:
