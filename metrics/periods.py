@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
 
 
 def hour(moment: datetime) -> datetime:
@@ -14,6 +15,12 @@ def hour(moment: datetime) -> datetime:
 
 def midnight(moment: datetime) -> datetime:
     return hour(moment).replace(hour=0)
+
+
+def monday(moment: datetime) -> datetime:
+    """The last midnight that began a week."""
+    day = midnight(moment)
+    return day - DAY * day.weekday()
 
 
 @dataclass(frozen=True)

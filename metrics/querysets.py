@@ -96,6 +96,14 @@ class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
         columns = self.order_by("at").values_list("application", "at", "document__instances__active")
         return columns.iterator()
 
+    def counts(self) -> Iterator[tuple[int, datetime, dict[str, int]]]:
+        """Application, time and all counts of instances of each, in the order of time."""
+        return self.order_by("at").values_list("application", "at", "document__instances").iterator()
+
+    def cohorts(self) -> Iterator[tuple[datetime, dict[str, list[int | None]]]]:
+        """Time and cohorts of each, by the Monday of their week, in the order of time."""
+        return self.order_by("at").values_list("at", "document__cohorts").iterator()
+
     def figures_of(self, key: str) -> Iterator[tuple[datetime, Figures | None]]:
         """Time and one metric's figures of each, in the order of time."""
         return self.order_by("at").values_list("at", MetricFigures(key)).iterator()

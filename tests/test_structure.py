@@ -24,6 +24,7 @@ PURE = [
     "metrics/figures.py",
     "metrics/flatten.py",
     "metrics/keys.py",
+    "metrics/lifecycle.py",
     "metrics/periods.py",
     "metrics/screening.py",
     "metrics/together.py",
