@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-from dashboard.numbers import LARGEST_WRITTEN_OUT, Number, compact
+from dashboard.numbers import LARGEST_WRITTEN_OUT, Number, power
 
 GREEN, BLUE, YELLOW, RED = "#00D084", "#3B82F6", "#F59E0B", "#EF4444"
 PURPLE, GRAY, INDIGO, LABEL = "#8B5CF6", "#6B7280", "#6366F1", "#555"
@@ -66,7 +66,7 @@ def number(value: Number) -> str:
     """SHM's notation: 950, 12.5, 12.3k, 4.6M, 7.8B."""
     magnitude = abs(value)
     if magnitude >= LARGEST_WRITTEN_OUT:
-        return compact(value)
+        return power(value)
     for suffix, scale in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
         # 999,950 would be written as 1000.0k.
         if magnitude >= scale * (0.99995 if suffix != "k" else 1):

@@ -29,6 +29,7 @@ PURE = [
     "metrics/screening.py",
     "metrics/together.py",
     "metrics/versions.py",
+    "metrics/units.py",
     "dashboard/numbers.py",
     "dashboard/svg.py",
     "shm_site/arriving.py",
