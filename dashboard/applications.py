@@ -10,7 +10,6 @@ from functools import cached_property
 from django.http import QueryDict
 from django.utils.translation import gettext
 
-from dashboard import keys
 from dashboard.charts import Chart, Line, Series, active_history, fleet_history, metric_history
 from dashboard.flags import Notice
 from dashboard.sheets import Sheet
@@ -20,9 +19,11 @@ from instances.models import Application, Instance
 from instances.slugs import slug_for
 from metrics import taking
 from metrics.census import DESCRIPTION, Census, Dimension
-from metrics.figures import Figures
+from metrics.figures import Figures, Number
+from metrics.keys import Metric
 from metrics.models import MetricSetting
 from metrics.periods import PERIODS, Period
+from metrics.units import Unit
 
 CARD_PERIOD = PERIODS["30d"]
 BREAKDOWN_ROWS = 6
@@ -36,7 +37,7 @@ MOST_DRAWN = 6
 class Card:
     """One metric at a glance."""
 
-    key: str
+    metric: Metric
     figures: Figures
     strays: int
     series: Series
@@ -45,8 +46,21 @@ class Card:
     has_room: bool
 
     @property
+    def key(self) -> str:
+        return self.metric.key
+
+    @property
     def label(self) -> str:
-        return keys.label(self.key)
+        return self.metric.label
+
+    @property
+    def value(self) -> Number:
+        return self.metric.value(self.figures)
+
+    @property
+    def summary(self) -> str:
+        """What its value is, where it is not the sum that one expects."""
+        return "" if self.metric.is_sum else str(dict(MetricSetting.AGGREGATIONS)[self.metric.aggregation])
 
     @property
     def with_others(self) -> list[str]:
@@ -65,13 +79,17 @@ class Share:
 
 @dataclass(frozen=True)
 class Breakdown:
-    key: str
+    metric: Metric
     shares: list[Share]
     values: int
 
     @property
+    def key(self) -> str:
+        return self.metric.key
+
+    @property
     def label(self) -> str:
-        return keys.label(self.key)
+        return self.metric.label
 
 
 class ApplicationPage:
@@ -80,14 +98,14 @@ class ApplicationPage:
     def __init__(self, application: Application, query: QueryDict, now: datetime) -> None:
         self.application = application
         self.census: Census = taking.present(application, now)
-        self.overrides = MetricSetting.objects.overrides(application)
-        self.keys = self.overrides.ordered(self.census.keys)
+        self.catalogue = MetricSetting.objects.metrics_of(application)
+        self.keys = self.catalogue.ordered(self.census.keys)
         self.period: Period = PERIODS.get(query.get("period", ""), CARD_PERIOD)
         self.periods = list(PERIODS.values())
         asked = dict.fromkeys(query.getlist("metric"))
         self.metrics = [key for key in asked if key in self.census.figures and key in self.keys][:MOST_DRAWN]
         self.as_change = query.get("as") == "change" and len(self.metrics) > 1
-        self.table = InstanceTable(application, self.keys, query, now)
+        self.table = InstanceTable(application, self.keys, query, now, self.catalogue)
         self.notice = Notice.of(application, now)
         self.rows = self.table.page()
 
@@ -97,7 +115,7 @@ class ApplicationPage:
 
     @cached_property
     def history(self) -> dict[str | None, Series]:
-        return fleet_history(self.application, CARD_PERIOD, self.census)
+        return fleet_history(self.application, CARD_PERIOD, self.census, self.catalogue)
 
     @property
     def active(self) -> Series:
@@ -105,21 +123,22 @@ class ApplicationPage:
 
     @cached_property
     def chart(self) -> Chart:
-        lines = [Line(keys.label(key), self._metric_series(key)) for key in self.metrics]
+        drawn = [self.catalogue[key] for key in self.metrics]
+        lines = [Line(metric.label, self._metric_series(metric), unit=metric.unit) for metric in drawn]
         if self.as_change:
-            lines = [Line(line.label, line.series.relative) for line in lines]
+            lines = [Line(line.label, line.series.relative, unit=Unit.RATIO) for line in lines]
         if not lines:
             lines = [Line(self.chart_title, self._active_series)]
-        return Chart("history", self.chart_title, lines, unit="ratio" if self.as_change else "")
+        return Chart("history", self.chart_title, lines)
 
     @property
     def sheets(self) -> list[Sheet]:
         return [self.chart.sheet]
 
-    def _metric_series(self, key: str) -> Series:
+    def _metric_series(self, metric: Metric) -> Series:
         if self.period == CARD_PERIOD:
-            return self.history[key]
-        return metric_history(self.application, key, self.period, self.census)
+            return self.history[metric.key]
+        return metric_history(self.application, metric, self.period, self.census)
 
     @property
     def _active_series(self) -> Series:
@@ -146,7 +165,7 @@ class ApplicationPage:
 
     @property
     def chart_title(self) -> str:
-        return ", ".join(map(keys.label, self.metrics)) or gettext("Active instances")
+        return ", ".join(self.catalogue[key].label for key in self.metrics) or gettext("Active instances")
 
     @property
     def metric(self) -> str | None:
@@ -156,7 +175,7 @@ class ApplicationPage:
     @cached_property
     def cards(self) -> tuple[list[Card], list[Card]]:
         """The business cards, and the system ones."""
-        business, system = self.overrides.grouped(self.census.figures)
+        business, system = self.catalogue.grouped(self.census.figures)
         return [self._card(key) for key in business], [self._card(key) for key in system]
 
     @property
@@ -182,7 +201,7 @@ class ApplicationPage:
 
     def _card(self, key: str) -> Card:
         return Card(
-            key=key,
+            metric=self.catalogue[key],
             figures=self.census.figures[key],
             strays=self.census.strays.get(key, 0),
             series=self.history[key],
@@ -195,12 +214,12 @@ class ApplicationPage:
     def breakdowns(self) -> list[Breakdown]:
         """What the instances say of themselves first, then what they report as text."""
         dimensions = self.census.dimensions
-        reported = self.overrides.ordered(dimensions.keys() - DESCRIPTION.keys())
+        reported = self.catalogue.ordered(dimensions.keys() - DESCRIPTION.keys())
         order = [key for key in DESCRIPTION if key in dimensions] + reported
-        return [breakdown(key, dimensions[key]) for key in order]
+        return [breakdown(self.catalogue[key], dimensions[key]) for key in order]
 
 
-def breakdown(key: str, dimension: Dimension) -> Breakdown:
+def breakdown(metric: Metric, dimension: Dimension) -> Breakdown:
     """The most frequent values as bars, and what remains folded into one."""
     total = dimension.total
     ranked = sorted(dimension.counts.items(), key=lambda item: (-item[1], item[0]))
@@ -208,4 +227,4 @@ def breakdown(key: str, dimension: Dimension) -> Breakdown:
     shares = [Share(value or "(not said)", count, count / total) for value, count in shown]
     if rest := total - sum(share.count for share in shares):
         shares.append(Share(f"{dimension.values - len(shown)} others", rest, rest / total))
-    return Breakdown(key, shares, dimension.values)
+    return Breakdown(metric, shares, dimension.values)

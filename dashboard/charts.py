@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
-from dashboard.numbers import Number, change
+from dashboard.numbers import Number, change, sign
 from dashboard.sheets import Sheet
 from instances.models import Application, Instance
 from metrics.census import Census
 from metrics.figures import Figures
 from metrics.flatten import is_number, scalars
+from metrics.keys import Metric, Metrics
 from metrics.models import ClosedCensus, Snapshot
 from metrics.periods import Period
+from metrics.units import Unit
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 SPARKLINE_LEAST_SPAN = 0.25  # Of the largest value.
@@ -42,7 +44,7 @@ class Series:
     @property
     def change(self) -> str:
         """From the first value to the last, as a signed percentage."""
-        return change(self.values[0], self.values[-1]) if len(self.values) > 1 else ""
+        return change(self.values[0], self.values[-1], get_language() or "en") if len(self.values) > 1 else ""
 
     @property
     def relative(self) -> Series:
@@ -67,6 +69,7 @@ class Line:
     label: str
     series: Series
     faint: bool = False
+    unit: Unit = Unit.NUMBER
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,6 @@ class Chart:
     title: str
     lines: Sequence[Line]
     kind: Literal["line", "stacked", "share"] = "line"
-    unit: Literal["", "ratio"] = ""
     bands: Sequence[Band] = ()
     markers: Sequence[Marker] = ()
 
@@ -109,6 +111,12 @@ class Chart:
     @property
     def has_one_point(self) -> bool:
         return all(len(line.series.values) <= 1 for line in self.lines)
+
+    @property
+    def unit(self) -> Unit:
+        """What the axis is in: what all lines are in, or else plain numbers."""
+        units = {line.unit for line in self.lines}
+        return units.pop() if len(units) == 1 else Unit.NUMBER
 
     @property
     def legend(self) -> list[tuple[str, str]]:
@@ -122,7 +130,10 @@ class Chart:
         return {
             "kind": self.kind,
             "unit": self.unit,
-            "lines": [{"label": line.label, "faint": line.faint, "points": line.series.data()} for line in self.lines],
+            "lines": [
+                {"label": line.label, "faint": line.faint, "unit": line.unit, "points": line.series.data()}
+                for line in self.lines
+            ],
             "bands": [{"label": band.label, "low": band.low.data(), "high": band.high.data()} for band in self.bands],
             "markers": [[milliseconds(marker.at), marker.label] for marker in self.markers],
         }
@@ -130,7 +141,15 @@ class Chart:
     @property
     def sheet(self) -> Sheet:
         """One row for each time, oldest first, one column for each line and for either side of a band."""
-        return Sheet(self.name, self.title, [gettext("Time"), *(title for title, _ in self._columns())], self.rows())
+        signs = [sign(unit, get_language() or "en") for unit in self.units]
+        titles = [title for title, _ in self._columns()]
+        heads = [f"{title} ({unit})" if unit else title for title, unit in zip(titles, signs, strict=True)]
+        return Sheet(self.name, self.title, [gettext("Time"), *heads], self.rows())
+
+    @property
+    def units(self) -> list[Unit]:
+        """What each column of the table is in, but for the time."""
+        return [line.unit for line in self.lines] + [self.unit] * 2 * len(self.bands)
 
     def rows(self) -> list[list[Any]]:
         columns = [{point.at: point.value for point in series.points} for _, series in self._columns()]
@@ -184,23 +203,24 @@ def sparkline(points: Sequence[Point]) -> str:
     return " ".join(places)
 
 
-def fleet_history(application: Application, period: Period, census: Census) -> dict[str | None, Series]:
-    """Each metric's series over the period, and under None that of active instances. The census is the last point."""
-    times = _times(application, period, census)
-    columns: list[tuple[datetime, dict[str | None, Number]]] = [
-        (at, {None: active, **{key: figures["sum"] for key, figures in metrics.items()}})
-        for at, active, metrics in ClosedCensus.objects.filter(application=application).at_times(times).sums()
-    ]
-    now: dict[str | None, Number] = {key: figures["sum"] for key, figures in census.figures.items()}
-    columns.append((census.at, {**now, None: census.active}))
-    keys = {key for _, values in columns for key in values}
-    return {key: Series([Point(at, values.get(key)) for at, values in columns]) for key in keys}
+def fleet_history(
+    application: Application, period: Period, census: Census, metrics: Metrics
+) -> dict[str | None, Series]:
+    """The series over the period of each metric of the census, which is the last point; under None, that of active
+    instances."""
+    closed = ClosedCensus.objects.filter(application=application).at_times(_times(application, period, census))
+    now = {key: metrics[key].value(figures) for key, figures in census.figures.items()}
+    columns = [*closed.headlines(metrics.figures(now)), (census.at, census.active, now)]
+    history: dict[str | None, Series] = {None: Series([Point(at, active) for at, active, _ in columns])}
+    for key in now:
+        history[key] = Series([Point(at, numbers.get(key)) for at, _, numbers in columns])
+    return history
 
 
-def metric_history(application: Application, key: str, period: Period, census: Census) -> Series:
+def metric_history(application: Application, metric: Metric, period: Period, census: Census) -> Series:
     """One metric's series over the period; the census is the last point."""
-    found = metric_figures(application, key, period, census)
-    return Series([Point(at, figures["sum"] if figures else None) for at, figures in found])
+    found = metric_figures(application, metric.key, period, census)
+    return Series([Point(at, metric.value(figures) if figures else None) for at, figures in found])
 
 
 def metric_figures(

@@ -10,13 +10,13 @@ from typing import Any
 
 from django.http import QueryDict
 
-from dashboard import keys
 from dashboard.charts import Chart, Line, Series, instance_history
 from dashboard.history import newest_of
 from dashboard.sheets import Sheet
 from instances.models import Instance
 from metrics import bounds
 from metrics.flatten import flatten, is_number
+from metrics.keys import Metric
 from metrics.models import MetricSetting, Snapshot
 from metrics.periods import PERIODS, Period
 
@@ -29,13 +29,17 @@ SHOWN_LEAVES = 2 * bounds.MAX_KEYS
 class Value:
     """One leaf of the newest snapshot."""
 
-    key: str
+    metric: Metric
     value: Any
     series: Series | None
 
     @property
+    def key(self) -> str:
+        return self.metric.key
+
+    @property
     def label(self) -> str:
-        return keys.label(self.key)
+        return self.metric.label
 
     @property
     def is_number(self) -> bool:
@@ -56,12 +60,12 @@ class InstancePage:
         self.latest = Snapshot.objects.newest_of(instance)
         self.keys = list(instance.keys.all())
         self.events, self.has_older_events = newest_of(instance)
-        self.overrides = MetricSetting.objects.overrides(instance.application)
+        self.catalogue = MetricSetting.objects.metrics_of(instance.application)
         leaves = flatten(self.latest.metrics) if self.latest else {}
         self.values = bounds.first_keys(leaves, SHOWN_LEAVES)
         self.not_shown = len(leaves) - len(self.values)
         # Business metrics first: the first of them is what the chart shows unasked.
-        self.numbers = [key for key in self.overrides.ordered(self.values) if is_number(self.values[key])]
+        self.numbers = [key for key in self.catalogue.ordered(self.values) if is_number(self.values[key])]
         metric = query.get("metric")
         self.metric = metric if metric in self.numbers else next(iter(self.numbers), None)
 
@@ -93,17 +97,19 @@ class InstancePage:
     @cached_property
     def groups(self) -> list[tuple[str, list[Value]]]:
         """The newest snapshot's leaves: business, then system."""
-        business, system = self.overrides.grouped(self.values)
+        business, system = self.catalogue.grouped(self.values)
         titled = [("Metrics", business), ("System", system)]
         return [(title, [self._value(key) for key in group]) for title, group in titled if group]
 
     def _value(self, key: str) -> Value:
-        return Value(key, self.values[key], self.history.get(key))
+        return Value(self.catalogue[key], self.values[key], self.history.get(key))
 
     @cached_property
     def chart(self) -> Chart | None:
-        series = self.history.get(self.metric) if self.metric is not None else None
-        return Chart("history", self.chart_title, [Line(self.chart_title, series)]) if series else None
+        if self.metric not in self.history:
+            return None
+        metric, series = self.catalogue[self.metric], self.history[self.metric]
+        return Chart("history", metric.label, [Line(metric.label, series, unit=metric.unit)])
 
     @property
     def sheets(self) -> list[Sheet]:
@@ -111,7 +117,7 @@ class InstancePage:
 
     @property
     def chart_title(self) -> str:
-        return keys.label(self.metric) if self.metric is not None else ""
+        return self.catalogue[self.metric].label if self.metric is not None else ""
 
     @property
     def raw(self) -> str:

@@ -12,7 +12,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from dashboard import keys
 from dashboard.charts import Band, Chart, Line, Point, Series, figures_before, metric_figures
 from dashboard.numbers import Number
 from dashboard.sheets import Sheet
@@ -20,9 +19,11 @@ from instances.models import Application, Instance
 from metrics import splits, taking
 from metrics.census import DESCRIPTION
 from metrics.figures import Figures
+from metrics.keys import Metric
 from metrics.models import MetricSetting
 from metrics.periods import PERIODS, Period
 from metrics.splits import Group, Reporter
+from metrics.units import Unit
 
 DEFAULT_PERIOD = PERIODS["30d"]
 DEFAULT_SPLIT = "app_version"
@@ -36,14 +37,17 @@ class Measure:
     name: str
     title: str | Promise
     of: Callable[[Figures], Number]
+    note: str | Promise = ""
 
 
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure("sum", _("Sum"), lambda figures: figures["sum"]),
-        Measure("mean", _("Mean"), lambda figures: figures["mean"]),
-        Measure("median", _("Median"), lambda figures: figures["median"]),
+        Measure("sum", _("Sum"), lambda figures: figures["sum"], _("over all active instances")),
+        Measure("mean", _("Mean"), lambda figures: figures["mean"], _("for each that reports it")),
+        Measure("median", _("Median"), lambda figures: figures["median"], _("half of them report less, half more")),
+        Measure("maximum", _("Maximum"), lambda figures: figures["max"], _("the largest that any reports")),
+        Measure("minimum", _("Minimum"), lambda figures: figures["min"], _("the smallest that any reports")),
         Measure("reporters", _("Instances that report it"), lambda figures: figures["reporters"]),
     )
 }
@@ -62,22 +66,35 @@ class MetricPage:
         self.application = application
         self.query = query
         self.census = taking.present(application, now)
-        self.overrides = MetricSetting.objects.overrides(application)
+        self.catalogue = MetricSetting.objects.metrics_of(application)
         self.key = query.get("key", "")
-        if self.key not in self.overrides.ordered(self.census.figures):
+        if self.key not in self.catalogue.ordered(self.census.figures):
             raise Http404(
                 "No active instance reports such a number now. Go back to the application, which lists all keys."
             )
+        self.metric = self.catalogue[self.key]
         self.figures = self.census.figures[self.key]
         self.period: Period = PERIODS.get(query.get("period", ""), DEFAULT_PERIOD)
-        self.measure = MEASURES.get(query.get("of", ""), MEASURES["sum"])
+        self.measure = MEASURES.get(query.get("of", ""), self.headline)
         self.compares = query.get("before") == "1" and self.period.steps is not None
         asked = query.get("split", DEFAULT_SPLIT)
         self.split_by = asked if asked in self.dimensions else DEFAULT_SPLIT
 
     @property
     def title(self) -> str:
-        return keys.label(self.key)
+        return self.metric.label
+
+    @property
+    def headline(self) -> Measure:
+        """The measure that stands for the metric everywhere else."""
+        return MEASURES[self.metric.aggregation]
+
+    @property
+    def now(self) -> list[tuple[Measure, Number]]:
+        """The headline, then the other measures that say something; what is not to be added up has no sum."""
+        names = ["sum", "median", "mean"] if self.metric.is_sum else ["median", "mean"]
+        measures = [self.headline, *(MEASURES[name] for name in names if name != self.headline.name)]
+        return [(measure, measure.of(self.figures)) for measure in measures]
 
     @property
     def periods(self) -> list[Period]:
@@ -98,11 +115,12 @@ class MetricPage:
         return self.census.strays.get(self.key, 0)
 
     @cached_property
-    def dimensions(self) -> list[str]:
-        """By what it can be split: what instances say of themselves first."""
+    def dimensions(self) -> dict[str, Metric]:
+        """By what it can be split, by key: what instances say of themselves first."""
         said = self.census.dimensions
         own = [name for name in DESCRIPTION if name in said or name == DEFAULT_SPLIT]
-        return own + self.overrides.ordered(said.keys() - DESCRIPTION.keys() - {self.key})
+        others = self.catalogue.ordered(said.keys() - DESCRIPTION.keys() - {self.key})
+        return {key: self.catalogue[key] for key in [*own, *others]}
 
     @cached_property
     def _history(self) -> list[tuple[datetime, Figures | None]]:
@@ -111,18 +129,20 @@ class MetricPage:
     @cached_property
     def chart(self) -> Chart:
         history = self._history
-        lines = [Line(str(self.measure.title), _series(history, self.measure.of))]
+        unit = Unit.NUMBER if self.measure.name == "reporters" else self.metric.unit
+        lines = [Line(str(self.measure.title), _series(history, self.measure.of), unit=unit)]
         if self.compares:
             before = figures_before(self.application, self.key, self.period, self.census)
-            lines.append(Line(gettext("The period before"), _series(before, self.measure.of), faint=True))
+            lines.append(Line(gettext("The period before"), _series(before, self.measure.of), faint=True, unit=unit))
         bands = [Band(str(title), _series(history, low), _series(history, high)) for title, low, high in BANDS]
         shows_spread = self.measure.name in ("mean", "median")
         return Chart("history", f"{self.title}: {self.measure.title}", lines, bands=bands if shows_spread else ())
 
     @property
     def change(self) -> str:
-        """Of the sum, from the beginning of the period to now, as a signed percentage; "" where that is not known."""
-        return _series(self._history, MEASURES["sum"].of).change
+        """Of the headline, from the beginning of the period to now, as a signed percentage; "" where that is not
+        known."""
+        return _series(self._history, self.headline.of).change
 
     @property
     def distribution(self) -> Sheet:
@@ -148,7 +168,7 @@ class MetricPage:
     @property
     def split_sheet(self) -> Sheet:
         columns = [
-            keys.label(self.split_by),
+            self.dimensions[self.split_by].label,
             gettext("Instances"),
             gettext("Sum"),
             gettext("Mean"),

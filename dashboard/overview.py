@@ -13,6 +13,7 @@ from instances.models import Application
 from instances.querysets import ApplicationQuerySet
 from metrics import taking
 from metrics.census import Census
+from metrics.keys import Metric
 from metrics.periods import PERIODS
 
 # Two missed reports and some jitter: one alone happens to everybody.
@@ -57,6 +58,6 @@ def _row(application: Application, census: Census, active: Series) -> Row:
         application=application,
         census=census,
         active=active,
-        versions=breakdown("app_version", versions) if versions else None,
+        versions=breakdown(Metric.named("app_version"), versions) if versions else None,
         last_seen_at=application.last_seen_at,  # type: ignore[attr-defined]
     )

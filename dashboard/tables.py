@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from django.http import QueryDict
 
 from instances.models import Application, Instance
 from instances.querysets import InstanceQuerySet
+from metrics.keys import Metrics
 
 PAGE_SIZE = 50
 METRIC = "m."  # Sorting by this and a key sorts by that metric; no column of an instance's own begins with it.
@@ -140,6 +141,7 @@ class InstanceTable:
     keys: list[str]
     query: QueryDict
     at: datetime
+    catalogue: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         self.search = self.query.get("q", "").strip()[:100].replace("\0", "")

@@ -68,7 +68,7 @@ def metric_page(request: HttpRequest, slug: str) -> HttpResponseBase:
 def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     now = timezone.now()
-    columns = MetricSetting.objects.overrides(application).ordered(taking.present(application, now).keys)
+    columns = MetricSetting.objects.metrics_of(application).ordered(taking.present(application, now).keys)
     return sheets.as_csv(exports.instances(InstanceTable(application, columns, request.GET, now)), slug)
 
 

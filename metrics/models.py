@@ -12,6 +12,7 @@ from instances.models.applications import ONE_LINE
 from instances.personal import Kind as Personal
 from metrics.census import Census
 from metrics.fields import SentJSONField
+from metrics.keys import Metric
 from metrics.querysets import (
     ClosedCensusQuerySet,
     KeyFlagQuerySet,
@@ -20,6 +21,7 @@ from metrics.querysets import (
     SnapshotQuerySet,
 )
 from metrics.screening import COLLISION, LONG_KEY, LONG_TEXT, LONGEST_PATH, MANY_KEYS
+from metrics.units import CURRENCIES, Aggregation, Unit
 
 
 class Snapshot(models.Model):
@@ -125,18 +127,65 @@ class MetricSetting(models.Model):
     """What an application's maintainers say of one key, where the rule by its name is not what they want."""
 
     class Kind(models.TextChoices):
-        BUSINESS = "business", "Business"
-        SYSTEM = "system", "System"
+        BUSINESS = "business", _("Business")
+        SYSTEM = "system", _("System")
+
+    UNITS = [
+        (Unit.NUMBER.value, _("Plain number")),
+        (
+            _("Size"),
+            [
+                (Unit.BYTES.value, _("Bytes")),
+                (Unit.KILOBYTES.value, _("Kilobytes")),
+                (Unit.MEGABYTES.value, _("Megabytes")),
+                (Unit.GIGABYTES.value, _("Gigabytes")),
+                (Unit.TERABYTES.value, _("Terabytes")),
+            ],
+        ),
+        (
+            _("Time"),
+            [
+                (Unit.MILLISECONDS.value, _("Milliseconds")),
+                (Unit.SECONDS.value, _("Seconds")),
+                (Unit.MINUTES.value, _("Minutes")),
+                (Unit.HOURS.value, _("Hours")),
+                (Unit.DAYS.value, _("Days")),
+            ],
+        ),
+        (_("Share"), [(Unit.PERCENT.value, _("Percent, 0 to 100")), (Unit.RATIO.value, _("Ratio, 0 to 1"))]),
+        (_("Currency"), [(unit.value, unit.value) for unit in CURRENCIES]),
+    ]
+    AGGREGATIONS = [
+        (Aggregation.SUM.value, _("Sum")),
+        (Aggregation.MEAN.value, _("Mean")),
+        (Aggregation.MEDIAN.value, _("Median")),
+        (Aggregation.MAXIMUM.value, _("Maximum")),
+        (Aggregation.MINIMUM.value, _("Minimum")),
+    ]
+    # All that is said of a key; with nothing in any of them the key's name decides again.
+    SAID = ["label", "description", "unit", "aggregation", "kind", "order", "hidden"]
 
     application = models.ForeignKey(Application, models.CASCADE, related_name="metric_settings")
-    key = models.CharField(max_length=500, help_text="As it is reported; nested ones with dots, such as db.size_mb.")
+    key = models.CharField(max_length=500, help_text=_("As it is reported; nested ones with dots, such as db.size_mb."))
+    label = models.CharField(max_length=100, blank=True)
+    description = models.CharField(max_length=500, blank=True)
+    unit = models.CharField(max_length=20, choices=UNITS, blank=True, help_text=_("What it is sent in."))
+    aggregation = models.CharField(
+        max_length=10,
+        choices=AGGREGATIONS,
+        blank=True,
+        help_text=_("How the values of all instances become the one number that is shown."),
+    )
     kind = models.CharField(
         max_length=10,
         choices=Kind,
         blank=True,
-        help_text="Without a choice a key that begins with sys_ or app_ is system, any other business.",
+        help_text=_("Without a choice a key that begins with sys_ or app_ is system, any other business."),
     )
-    hidden = models.BooleanField(default=False, help_text="Shown on no page, badge or export. It is still stored.")
+    order = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text=_("Those with a number come first, the lowest before all; the others by name.")
+    )
+    hidden = models.BooleanField(default=False, help_text=_("Shown on no page, badge or export. It is still stored."))
 
     objects = MetricSettingQuerySet.as_manager()
 
@@ -146,6 +195,28 @@ class MetricSetting(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing, so that it may as well not be there."""
+        said = (self.label, self.description, self.unit, self.aggregation, self.kind, self.hidden)
+        return self.order is None and not any(said)
+
+    @property
+    def metric(self) -> Metric:
+        """The metric as this has it: what is left empty is as its name says."""
+        named = Metric.named(self.key)
+        return Metric(
+            key=self.key,
+            label=self.label or named.label,
+            # A unit or aggregation that some later version of the server knows is none to this one.
+            unit=Unit(self.unit) if self.unit in set(Unit) else named.unit,
+            aggregation=Aggregation(self.aggregation) if self.aggregation in set(Aggregation) else named.aggregation,
+            is_system=self.kind == self.Kind.SYSTEM if self.kind else named.is_system,
+            description=self.description,
+            hidden=self.hidden,
+            order=self.order,
+        )
 
 
 class KeyFlag(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -14,8 +15,8 @@ from django.db.models.functions import Cast, ExtractHour
 from instances.querysets import sees_everything
 from metrics.adoption import Seen
 from metrics.census import Dimension
-from metrics.figures import Figures
-from metrics.keys import Overrides
+from metrics.figures import Figures, Number
+from metrics.keys import Metrics
 
 if TYPE_CHECKING:
     from instances.models import Application, Instance
@@ -77,6 +78,39 @@ class MetricFigures(models.Func):
         return sql, (*parameters, self.key)
 
 
+class NamedFigures(models.Func):
+    """One figure of each metric out of a census's document, by key. `figures` says which one of which key."""
+
+    output_field = models.JSONField()
+
+    def __init__(self, figures: dict[str, str]) -> None:
+        super().__init__(models.F("document"))
+        self.figures = figures
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        # In one pass over the document, which would be unpacked anew for each key that is asked for by itself.
+        sql = (
+            "(SELECT jsonb_object_agg(metric.key, metric.value -> (%s::jsonb ->> metric.key))"  # noqa: S608
+            f" FROM jsonb_each({column} -> 'metrics') AS metric WHERE jsonb_exists(%s::jsonb, metric.key))"
+        )
+        wanted = json.dumps(self.figures)
+        return sql, (wanted, *parameters, wanted)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        names = sorted(set(self.figures.values()))
+        cases = "".join(" WHEN key IN (SELECT value FROM json_each(%s)) THEN value -> %s" for _ in names)
+        # By -> and not by json_extract, which makes a float of an integer that is too large for it.
+        sql = f"(SELECT json_group_object(key, json(CASE{cases} END)) FROM json_each({column}, '$.metrics'))"  # noqa: S608
+        wanted = [
+            part
+            for name in names
+            for part in (json.dumps([key for key in self.figures if self.figures[key] == name]), f"$.{name}")
+        ]
+        return (sql, (*wanted, *parameters)) if names else ("'{}'", ())
+
+
 class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
     def at_times(self, times: list[datetime]) -> Self:
         """Those of exactly these times; by their bounds too, so that the key's range is read and no more."""
@@ -86,10 +120,11 @@ class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
         """Those that end an hour but no day; in UTC, whatever time zone is active."""
         return self.annotate(hour=ExtractHour("at", tzinfo=UTC)).exclude(hour=0)
 
-    def sums(self) -> Iterator[tuple[datetime, int, dict[str, Figures]]]:
-        """Time, number of active instances and all metrics' figures of each, in the order of time."""
-        columns = self.order_by("at").values_list("at", "document__instances__active", "document__metrics")
-        return columns.iterator()
+    def headlines(self, figures: dict[str, str]) -> Iterator[tuple[datetime, int, dict[str, Number]]]:
+        """Time, number of active instances and, by key, the figure of each metric that `figures` names for it, in the
+        order of time. None of all the others leaves the database."""
+        rows = self.order_by("at").values_list("at", "document__instances__active", NamedFigures(figures))
+        return ((at, active, numbers or {}) for at, active, numbers in rows.iterator())
 
     def active_counts(self) -> Iterator[tuple[int, datetime, int]]:
         """Application, time and number of active instances of each, in the order of time."""
@@ -121,13 +156,9 @@ class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
 
 
 class MetricSettingQuerySet(models.QuerySet["MetricSetting"]):
-    def overrides(self, application: Application) -> Overrides:
-        rows = list(self.filter(application=application).values_list("key", "kind", "hidden"))
-        return Overrides(
-            business=frozenset(key for key, kind, _ in rows if kind == self.model.Kind.BUSINESS),
-            system=frozenset(key for key, kind, _ in rows if kind == self.model.Kind.SYSTEM),
-            hidden=frozenset(key for key, _, hidden in rows if hidden),
-        )
+    def metrics_of(self, application: Application) -> Metrics:
+        """What the application's keys mean."""
+        return Metrics(setting.metric for setting in self.filter(application=application))
 
 
 class ReleaseQuerySet(models.QuerySet["Release"]):

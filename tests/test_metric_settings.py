@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from dashboard.applications import ApplicationPage
 from instances.models import Application
-from metrics.keys import Overrides
+from metrics.keys import Metrics
 from metrics.models import MetricSetting
 from tests import fleet
 
@@ -31,7 +31,7 @@ def text(response) -> bytes:
 
 
 def test_the_rule_goes_by_the_key():
-    assert Overrides().grouped(["sys_os", "b", "app_x", "a"]) == (["a", "b"], ["app_x", "sys_os"])
+    assert Metrics().grouped(["sys_os", "b", "app_x", "a"]) == (["a", "b"], ["app_x", "sys_os"])
 
 
 def test_a_maintainer_has_the_last_word(ledger, rf):

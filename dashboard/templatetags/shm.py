@@ -11,15 +11,17 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
-from dashboard import keys, numbers
+from dashboard import numbers
 from dashboard.charts import Chart
 from dashboard.history import HistoryTable
 from dashboard.tables import Column, InstanceTable
 from instances.models import Instance
 from instances.wire import format_timestamp
 from metrics.flatten import is_number
+from metrics.keys import Metric
+from metrics.units import Unit
 
 register = template.Library()
 
@@ -27,28 +29,40 @@ LONGEST_CELL = 40
 NOTHING = mark_safe('<span class="shm-muted">–</span>')
 
 
+def language() -> str:
+    return get_language() or "en"
+
+
+# What a number is in, for the filters that write one: a unit, or the metric that it is of.
+InUnit = Metric | str
+
+
+def _unit(unit: InUnit) -> str:
+    return unit.unit if isinstance(unit, Metric) else unit or Unit.NUMBER
+
+
 @register.filter
-def compact(value: numbers.Number) -> SafeString:
+def compact(value: numbers.Number, unit: InUnit = "") -> SafeString:
     """A number at a glance, with all of it as its title."""
-    short, whole = numbers.compact(value), numbers.exact(value)
+    short, whole = numbers.write(value, _unit(unit), language()), numbers.exact(value, _unit(unit), language())
     return format_html('<span title="{}">{}</span>', whole, short) if short != whole else format_html("{}", short)
 
 
 @register.filter
-def short(value: numbers.Number) -> str:
+def short(value: numbers.Number, unit: InUnit = "") -> str:
     """A number at a glance, where a title would be too much."""
-    return numbers.compact(value)
+    return numbers.write(value, _unit(unit), language())
 
 
 @register.filter
-def exact(value: numbers.Number) -> str:
-    return numbers.exact(value)
+def exact(value: numbers.Number, unit: InUnit = "") -> str:
+    return numbers.exact(value, _unit(unit), language())
 
 
 @register.filter
 def percent(share: float) -> str:
     """A share of 0 to 1; less than half a percent is said to be so instead of rounded to nothing."""
-    return "< 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
+    return numbers.share(share, language())
 
 
 @register.filter
@@ -90,23 +104,18 @@ def _in_utc(moment: datetime) -> str:
 
 
 @register.filter
-def key_label(key: str) -> str:
-    return keys.label(key)
-
-
-@register.filter
 def metric_cells(instance: Instance, table: InstanceTable) -> SafeString:
     """The cells of an instance's metrics, a column each. In one piece: a table has a thousand of them."""
-    cells = ((_cell(instance.metrics.get(key)),) for key in table.keys)
+    cells = ((_cell(instance.metrics.get(key), table.catalogue[key].unit),) for key in table.keys)
     return format_html_join("", '<td class="shm-number">{}</td>', cells)
 
 
-def _cell(value: Any) -> SafeString | str:
+def _cell(value: Any, unit: str) -> SafeString | str:
     """A value by its shape, and a dash for none."""
     if value is None:
         return NOTHING
     if is_number(value):
-        return compact(value)
+        return compact(value, unit)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if len(text) <= LONGEST_CELL:
         return text
@@ -116,13 +125,17 @@ def _cell(value: Any) -> SafeString | str:
 @register.filter
 def rows(chart: Chart) -> SafeString:
     """The rows of the table behind a chart, newest first; in one piece, as there are hundreds."""
-    lines = ((utc(at), _number_cells(values)) for at, *values in reversed(chart.rows()))
+    units = chart.units
+    lines = ((utc(at), _number_cells(values, units)) for at, *values in reversed(chart.rows()))
     row = "<tr><td>{}</td>{}</tr>"
     return format_html_join("", row, lines)
 
 
-def _number_cells(values: list[numbers.Number | None]) -> SafeString:
-    cells = (("–" if value is None else numbers.exact(value),) for value in values)
+def _number_cells(values: list[numbers.Number | None], units: list[Unit]) -> SafeString:
+    cells = (
+        ("–" if value is None else numbers.exact(value, unit, language()),)
+        for value, unit in zip(values, units, strict=True)
+    )
     return format_html_join("", '<td class="shm-number">{}</td>', cells)
 
 

@@ -1,5 +1,7 @@
 // Draws each [data-chart] from the JSON that stands beside it, again when the theme changes or htmx brings a new one.
 
+import { exact, write } from "./numbers.js";
+
 const charts = new Map();
 const root = document.documentElement;
 const language = root.lang === "en" || !root.lang ? "en-GB" : root.lang;
@@ -7,10 +9,6 @@ const timeZone = document.querySelector("[data-time-zone]")?.dataset.timeZone ??
 
 const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const faded = (name, percent) => `color-mix(in srgb, ${color(name)} ${percent}%, transparent)`;
-
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
-const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 20 });
-const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 
 const HOUR = 3600000;
 const DAY = 24 * HOUR;
@@ -63,9 +61,6 @@ function bounds(data) {
 // Whether no line leads to the point from either side, so that it would not be seen.
 const alone = (points, index) => [index - 1, index + 1].every((other) => (points[other]?.[1] ?? null) === null);
 
-// Beyond this a power of ten says more than a row of digits does.
-const short = (value) => (Math.abs(value) < 1e15 ? compact.format(value) : value.toExponential());
-
 function options(data) {
   const [min, max] = bounds(data);
   const times = timeFormats([min, max]);
@@ -75,7 +70,7 @@ function options(data) {
   const isRatio = isShare || data.unit === "ratio";
   // Of instances there is no half.
   const whole = !isRatio && values.every(Number.isInteger) ? { precision: 0 } : {};
-  const written = isRatio ? (value) => percent.format(value) : short;
+  const written = (value) => write(value, isShare ? "ratio" : data.unit);
   return {
     animation: false,
     maintainAspectRatio: false,
@@ -111,8 +106,10 @@ function options(data) {
           title: (items) => (items.length ? times.title.format(items[0].parsed.x) : ""),
           label: (item) => {
             const value = item.dataset.sent[item.dataIndex] ?? 0;
-            const share = isShare ? ` (${percent.format(item.parsed.y)})` : "";
-            return `${item.dataset.label}: ${data.unit === "ratio" ? percent.format(value) : exact.format(value)}${share}`;
+            const { label, unit } = item.dataset;
+            const share = isShare ? ` (${write(item.parsed.y, "ratio")})` : "";
+            // All digits of a count; of what has a unit, as many as one takes in.
+            return `${label}: ${(unit === "number" ? exact : write)(value, unit)}${share}`;
           },
         },
       },
@@ -128,6 +125,7 @@ function lineSet(data, line, place) {
   const totals = data.kind === "share" ? points.map((_, index) => total(data, index)) : [];
   return {
     label: line.label,
+    unit: line.unit,
     sent: points.map(([, value]) => value),
     data: points.map(([x, y], index) => ({ x, y: data.kind === "share" ? (totals[index] ? (y ?? 0) / totals[index] : null) : y })),
     borderColor: color(own),
