@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from dashboard import actions, badges, flags, preferences, views
+from dashboard import actions, badges, flags, preferences, releases, views
 
 app_name = "dashboard"
 
@@ -12,6 +12,9 @@ urlpatterns = [
     path("applications/<slug:slug>/", page(views.application_page), name="application"),
     path("applications/<slug:slug>/metric/", page(views.metric_page), name="metric"),
     path("applications/<slug:slug>/instances.csv", page(views.instances_csv), name="instances_csv"),
+    path("applications/<slug:slug>/versions/", page(views.versions_page), name="versions"),
+    path("applications/<slug:slug>/releases/", page(releases.save), name="release"),
+    path("applications/<slug:slug>/releases/<int:pk>/<slug:name>", page(releases.decide), name="release_action"),
     path("applications/<slug:slug>/history/", page(views.history_page), name="history"),
     path("applications/<slug:slug>/history.csv", page(views.history_csv), name="history_csv"),
     path("applications/<slug:slug>/flags/<int:pk>/<slug:name>", page(flags.decide), name="flag_action"),

@@ -18,6 +18,7 @@ from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
 from dashboard.metric import MetricPage
 from dashboard.tables import InstanceTable
+from dashboard.versions import VersionsPage
 from instances.jobs import why_late
 from instances.models import Application, Instance
 from metrics import taking
@@ -70,6 +71,15 @@ def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     now = timezone.now()
     columns = MetricSetting.objects.metrics_of(application).ordered(taking.present(application, now).keys)
     return sheets.as_csv(exports.instances(InstanceTable(application, columns, request.GET, now)), slug)
+
+
+def versions_page(request: HttpRequest, slug: str) -> HttpResponseBase:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    page = VersionsPage(application, request.GET, timezone.now())
+    if file := sheets.answer(request, page.sheets, slug):
+        return file
+    title = gettext("Versions of %(name)s") % {"name": application.name}
+    return application_tab(request, application, "versions", title, page=page)
 
 
 def history_page(request: HttpRequest, slug: str) -> HttpResponse:

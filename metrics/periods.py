@@ -23,6 +23,12 @@ def monday(moment: datetime) -> datetime:
     return day - DAY * day.weekday()
 
 
+def evenly(times: list[datetime], at_most: int) -> list[datetime]:
+    """So many of these times, the same number of them apart; the last one is always among them."""
+    stride = -(-len(times) // at_most) or 1
+    return times[::-1][::stride][::-1]
+
+
 @dataclass(frozen=True)
 class Period:
     """A span that charts show: `steps` buckets, or None for as many as there are, of one hour or one day each."""

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from instances.models import Application, Instance
 from metrics.adoption import Seen, released
 from metrics.models import ClosedCensus, Release
-from metrics.periods import HOUR, PERIODS, hour
+from metrics.periods import HOUR, PERIODS, evenly, hour
 from metrics.versions import Rank, is_prerelease, is_version, order, precision, rank, real_count
 
 # So many lines a chart can bear, and so many a table.
@@ -98,8 +98,7 @@ def _has_more(application: Application) -> bool:
 
 def _times(application: Application, now: datetime) -> list[datetime]:
     first = Instance.objects.filter(application=application).first_report_at() or now
-    days = PERIODS["all"].closings(now, first)
-    stride = -(-len(days) // MAX_DAYS) or 1
+    days = evenly(PERIODS["all"].closings(now, first), MAX_DAYS)
     last = hour(now)
     hours = {last - HOUR * back for back in range(HOURLY_FOR // HOUR)}
-    return sorted({*days[::-1][::stride], *hours})
+    return sorted({*days, *hours})

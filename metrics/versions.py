@@ -89,11 +89,15 @@ def newest(counts: Mapping[str, int], total: int, released: Collection[str] = ()
     """The newest version of a fleet of `total`: one that its maintainers say is released, or that a real part runs.
 
     A pre-release is the newest only where there is no release, or where it was said to be released. None if no text
-    is a version.
+    is a version, or those that are have too few instances even together.
     """
     said = {version for version in released if version}
     needed = real_count(total)
     real = {version for version, count in counts.items() if count >= needed and is_version(version)}
+    if not real:
+        # All over the place: the newest that a real part of the fleet is at or beyond.
+        there = filter(is_version, newest_first(counts))
+        real = {version for version in there if at_least(counts, version) >= needed}
     final = {version for version in real if not is_prerelease(version)}
     candidates = {version for version in said if is_version(version)} | (final or (set() if said else real))
     # Of those that are the same, the text that most instances send.

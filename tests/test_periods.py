@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from metrics.periods import DAY, HOUR, PERIODS, hour, midnight
+from metrics.periods import DAY, HOUR, PERIODS, evenly, hour, midnight
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSING = NOW.replace(minute=0)
@@ -73,3 +73,17 @@ def test_days_end_at_midnight_utc_when_clocks_change():
 
     assert [closing.hour for closing in closings] == [0] * 30
     assert {later - earlier for earlier, later in itertools.pairwise(closings)} == {DAY}
+
+
+# Fewer of them
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 399, 400, 401, 800, 801, 5000])
+def test_times_are_thinned_evenly_and_end_with_the_last(number):
+    times = [CLOSING - HOUR * back for back in reversed(range(number))]
+
+    kept = evenly(times, 400)
+
+    assert len(kept) == min(number, 400) if number <= 400 else 200 < len(kept) <= 400
+    assert kept[-1:] == times[-1:]
+    assert len({later - earlier for earlier, later in itertools.pairwise(kept)}) <= 1

@@ -162,6 +162,9 @@ def test_pre_releases_follow_semver(pre_releases):
         ({"1.0": 30, "1.1": 30, "99.9": 2}, [""], "1.1"),
         ({"1.0": 9000, "99.9": 50}, [""], "1.0"),
         ({"1.0": 9000, "1.1": 100}, [""], "1.1"),
+        ({"main": 90, "1.0": 1}, [""], None),
+        # Where each runs another, the newest few do not count, and all others do.
+        ({f"1.{number}": 1 for number in range(200)}, [""], "1.197"),
         # What its maintainers say is released is, whoever runs it; and more may be.
         ({"1.0": 30}, ["1.2"], "1.2"),
         ({"1.0": 30, "1.3": 30}, ["1.2"], "1.3"),
