@@ -9,9 +9,8 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect, QueryDict
-from django.shortcuts import get_object_or_404
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
@@ -122,5 +121,6 @@ def _log(request: HttpRequest, application: Application, what: str) -> None:
     )
 
 
-def _back(application: Application) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("dashboard:versions", args=[application.slug]) + "#releases")
+def _back(application: Application) -> HttpResponse:
+    # To its beginning, where it says what has been done.
+    return redirect("dashboard:versions", application.slug)

@@ -26,8 +26,8 @@ from metrics.periods import DAY, PERIODS, Period, evenly
 CHART_PERIOD = PERIODS["3m"]
 TREND = 30 * DAY
 CHANGE_WITHIN = 7 * DAY
-# As many as there are colours, with one for all others.
-LINES = 7
+# So many are told apart by colour; all others are one.
+LINES = 6
 # What a version is called to cover a fleet if nobody asks for another share.
 COVERED = 0.9
 HALF, MOST = 0.5, 0.9
@@ -195,6 +195,18 @@ class VersionsPage:
     def newest_release(self) -> Release | None:
         return self._release_of(self.newest) if self.newest else None
 
+    @property
+    def newest_age(self) -> str:
+        """How long ago the newest version was released; "" if nobody knows."""
+        release = self.newest_release
+        return duration(self.census.at - release.released_at) if release and release.released_at else ""
+
+    @property
+    def newest_and_newer(self) -> float:
+        """The share that half and most of the fleet are counted by: pre-releases of what comes next are among it."""
+        newest = self.newest or ""
+        return adoption.covered(self.dimension, [newest])[newest] / self.total if self.total else 0.0
+
     @cached_property
     def choices(self) -> list[str]:
         """The versions that can be asked for, newest first; one text for each release."""
@@ -229,14 +241,16 @@ class VersionsPage:
 
     @cached_property
     def chart(self) -> Chart:
+        """The newest version at the bottom, so that each upper edge is the share that a version and all newer ones
+        have, to be read off the axis."""
         history = self._histories[1]
-        drawn = sorted(adoption.most_run(history, LINES), key=versions.order)
+        drawn = versions.newest_first(adoption.most_run(history, LINES))
         lines = [
             Line(version, Series([Point(at, ran.counts.get(version, 0)) for at, ran in history])) for version in drawn
         ]
         others = [Point(at, ran.total - sum(ran.counts.get(version, 0) for version in drawn)) for at, ran in history]
         if any(point.value for point in others):
-            lines.insert(0, Line(gettext("Others"), Series(others), faint=True))
+            lines.append(Line(gettext("Others"), Series(others), faint=True))
         since = history[0].at if history else self.census.at
         marks = [Marker(at, version) for at, version in releases.markers(self.application, since, self.census.at)]
         kind = "share" if self.is_share else "stacked"

@@ -59,6 +59,7 @@ def menagerie(other_team) -> Application:
 def secret(menagerie) -> Instance:
     metrics = {SECRET_METRIC: 41, "motto": "feed-me-fish", f"{SECRET_METRIC}_by": "keeper@example.com"}
     EnrolmentToken.objects.create(application=menagerie, name=SECRET_TOKEN, digest="cd" * 32)
+    menagerie.releases.create(version=SECRET_VERSION, released_at=timezone.now())
     return fleet.instance(
         menagerie,
         {timezone.now() - timedelta(days=2): metrics, timezone.now(): metrics},
@@ -118,6 +119,12 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "applications/<slug:slug>/": ("/applications/ledger/", OUR_TEAM),
     "applications/<slug:slug>/metric/": ("/applications/ledger/metric/?key=documents", OUR_TEAM),
     "applications/<slug:slug>/instances.csv": ("/applications/ledger/instances.csv", OUR_TEAM),
+    "applications/<slug:slug>/versions/": ("/applications/ledger/versions/", OUR_TEAM),
+    "applications/<slug:slug>/releases/": ("/applications/ledger/releases/", (302, 405, 405, 405, 405)),
+    "applications/<slug:slug>/releases/<int:pk>/<slug:name>": (
+        "/applications/ledger/releases/{release}/hide",
+        (302, 405, 405, 405, 405),
+    ),
     "applications/<slug:slug>/history/": ("/applications/ledger/history/", OUR_TEAM),
     "applications/<slug:slug>/history.csv": ("/applications/ledger/history.csv", OUR_TEAM),
     "applications/<slug:slug>/flags/<int:pk>/<slug:name>": (
@@ -234,6 +241,7 @@ def filled(ledger, ledger_instance, viewer, team) -> dict[str, Any]:
         "key": PublicKey.objects.get(instance=ledger_instance).pk,
         "token": EnrolmentToken.objects.create(application=ledger, name="For the bank", digest="ab" * 32).pk,
         "entry": entry.pk,
+        "release": ledger.releases.create(version="1.0.0", released_at=timezone.now()).pk,
         "flag": KeyFlag.objects.create(application=ledger, key="owner", kind="email").pk,
         "job": Job.objects.create(name="close_hours").pk,  # Due now, so that the site is ready.
         "team": team.pk,
@@ -380,6 +388,9 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
         "/applications/menagerie/metric/?key=penguins_fed&download=most.csv",
         "/applications/ledger/instances.csv?state=all",
         f"/applications/ledger/instances.csv?q={str(secret.pk)[:5]}",
+        f"/applications/ledger/versions/?period=all&from={SECRET_VERSION}",
+        "/applications/ledger/versions/?download=versions.json",
+        *(f"/applications/ledger/releases/{release.pk}/hide" for release in menagerie.releases.all()),
         f"/applications/ledger/history/?instance={secret.pk}",
         f"/applications/ledger/history.csv?instance={secret.pk}",
         f"/instances/{mine.pk}/?metric=penguins_fed",
