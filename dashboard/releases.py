@@ -31,12 +31,13 @@ class ReleaseForm(forms.Form):
 
     version = forms.CharField(label=gettext_lazy("Version"), max_length=100, validators=[ONE_LINE])
     released_at = forms.DateTimeField(
-        label=gettext_lazy("Released"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
 
     def __init__(self, data: QueryDict | None = None) -> None:
         super().__init__(data, auto_id="release_%s")
+        zone = timezone.get_current_timezone_name()
+        self.fields["released_at"].label = gettext("Released (%(zone)s)") % {"zone": zone}
         for field in self.fields.values():
             field.widget.attrs["class"] = "shm-input"
         self.fields["version"].widget.attrs.update({"list": "release_versions", "autocomplete": "off"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from statistics import median
 from typing import Any
@@ -94,13 +94,19 @@ class Row:
     covered_share: float
     trend: Series
     change: int | None  # Of the last week; None if there was no census a week ago.
-    seen_at: datetime | None  # None: it was there when counting began, or was never seen.
+    seen_on: date | None  # UTC. None: it was there when counting began, or was never seen.
     release: Release | None
     half: Took
     most: Took
     standing: Superseded
     is_newest: bool
     is_old: bool
+
+    @property
+    def released_on(self) -> date | datetime | None:
+        """What a maintainer has said is a time, by anybody's clock; what the fleet shows is a day, of UTC."""
+        at = self.release.released_at if self.release else None
+        return at if at is None or (self.release and self.release.by_hand) else at.astimezone(UTC).date()
 
     @property
     def is_version(self) -> bool:
@@ -300,7 +306,7 @@ class VersionsPage:
             covered_share=covered / self.total if self.total else 0.0,
             trend=self._trend(version),
             change=self._change(version),
-            seen_at=self._seen_at(version),
+            seen_on=self._seen_on(version),
             release=release,
             half=half,
             most=most,
@@ -339,10 +345,9 @@ class VersionsPage:
     def _first_seen(self) -> dict[str, datetime]:
         return adoption.first_seen(self.history)
 
-    def _seen_at(self, version: str) -> datetime | None:
+    def _seen_on(self, version: str) -> date | None:
         at = self._first_seen.get(version)
-        # The census of midnight is that of the day that it ends.
-        return at - MICROSECOND if at and at != self.history[0].at else None
+        return _day_of(at) if at and at != self.history[0].at else None
 
     @cached_property
     def _recent_history(self) -> list[Seen]:
@@ -373,9 +378,9 @@ class VersionsPage:
         return self.old_count / self.total if self.total else 0.0
 
     @property
-    def began_at(self) -> datetime | None:
-        """When counting began."""
-        return self.history[0].at if self.history else None
+    def began_on(self) -> date | None:
+        """The first day that was counted."""
+        return _day_of(self.history[0].at) if self.history else None
 
     @property
     def folded_values(self) -> int:
@@ -408,9 +413,14 @@ class VersionsPage:
 
 def _cells(row: Row) -> list[Any]:
     covered = [row.covered, row.covered_share] if row.is_version else [None, None]
-    dates = [row.seen_at, row.release.released_at if row.release else None, row.half.days, row.most.days]
+    dates = [row.seen_on, row.released_on, row.half.days, row.most.days]
     standing = list(row.standing) if row.is_version else [None, None]
     return [row.version, row.count, row.share, *covered, row.change, *dates, *standing]
+
+
+def _day_of(at: datetime) -> date:
+    """The day of a census, in UTC: that of midnight is of the day that it ends."""
+    return (at.astimezone(UTC) - MICROSECOND).date()
 
 
 def _median(times: Sequence[timedelta | None]) -> str:

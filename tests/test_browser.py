@@ -180,6 +180,7 @@ def test_nothing_is_cut_off(live_server, page, busy_fleet, scheme):
         "/",
         busy_fleet.get_absolute_url(),
         f"{busy_fleet.get_absolute_url()}?metric=storage.size_gb&period=7d",
+        f"{busy_fleet.get_absolute_url()}versions/",
         instance.get_absolute_url(),
         f"/admin/instances/application/{busy_fleet.pk}/change/",
         f"/admin/instances/instance/{instance.pk}/change/",

@@ -111,7 +111,7 @@ def test_it_says_which_version_covers_nine_in_ten(moving, get):
     assert page(moving).covers == versions.Covers("1.1", 9, 0.9)
     assert page(moving, **{"from": "1.2"}).covers == versions.Covers("1.2", 8, 0.8)
     assert page(moving, **{"from": "7.7"}).covers == versions.Covers("1.1", 9, 0.9)
-    assert "On 1.2 or newer" in get(**{"from": "1.2"})
+    assert "On <bdi>1.2</bdi> or newer" in get(**{"from": "1.2"})
 
 
 def test_where_no_version_covers_nine_in_ten_the_oldest_is_offered(ledger):
@@ -142,7 +142,7 @@ def test_what_was_there_before_counting_began_is_not_known(ledger):
 
     (row,) = page(ledger).rows
 
-    assert (row.half, row.seen_at) == (Took(None, is_known=False), None)
+    assert (row.half, row.seen_on) == (Took(None, is_known=False), None)
 
 
 def test_a_release_date_after_the_fleet_had_it_is_no_negative_time(moving):
@@ -165,8 +165,8 @@ def test_each_version_has_its_row_newest_first(moving):
     assert [row.change for row in (newest, middle, oldest)] == [2, -2, 0]
     assert [row.is_newest for row in (newest, middle, oldest)] == [True, False, False]
     # Of the census of the midnight that ended that day.
-    assert newest.seen_at.date() == (MIDNIGHT - 9 * DAY).date()
-    assert oldest.seen_at is None
+    assert newest.seen_on == (MIDNIGHT - 9 * DAY).date()
+    assert oldest.seen_on is None
 
 
 def test_the_rows_add_up_to_the_census_that_all_pages_show(moving):
@@ -182,6 +182,17 @@ def test_an_instance_table_of_each_version_is_one_click_away(ledger, get):
 
     assert 'href="/applications/ledger/?state=active&amp;f.app_version=1.0+%26+%3Cb%3E#instances"' in text
     assert 'href="/applications/ledger/?state=active&amp;f.app_version=#instances"' in text
+
+
+def test_days_are_of_utc_and_times_by_the_readers_clock(moving, client, viewer):
+    moving.releases.filter(version="1.1").update(by_hand=True)
+    client.force_login(viewer)
+    client.cookies["shm_time_zone"] = "America/New_York"
+
+    text = client.get(PAGE).content.decode()
+
+    assert '<time datetime="2026-11-13">2026-11-13</time>' in text
+    assert ">2026-10-21</time>" in text
 
 
 def test_a_release_that_nobody_runs_yet_has_its_row(moving):
@@ -371,6 +382,17 @@ def test_a_maintainer_sets_a_date_and_the_audit_log_tells(moving, say, maintaine
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (maintainer, str(moving.pk))
     assert entry.get_change_message() == "1.3 was released on 2026-11-20 10:30 UTC."
+
+
+def test_dates_are_set_by_the_clock_of_who_sets_them(moving, say, client):
+    client.cookies["shm_time_zone"] = "Asia/Tokyo"
+
+    assert "Released (Asia/Tokyo)" in say(version="1.3", released_at="2026-11-20T10:30")
+
+    assert moving.releases.get(version="1.3").released_at == datetime(2026, 11, 20, 1, 30, tzinfo=UTC)
+    say(version="1.4", released_at="0001-01-01T00:00")
+    say(version="1.4", released_at="9999-12-31T23:59")
+    assert not moving.releases.filter(version="1.4").exists()
 
 
 def test_a_date_is_for_the_release_however_it_is_written(moving, say):
