@@ -36,6 +36,7 @@ RECENT_RELEASES = 5
 # A version is old when so many releases have come after it, or the first one so long ago.
 OLD_RELEASES = 3
 OLD_AFTER = 183 * DAY
+OLD_SHOWN = 10
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -368,6 +369,15 @@ class VersionsPage:
     def old(self) -> list[Row]:
         """The old versions that still run, most instances first."""
         return sorted((row for row in self.rows if row.is_old and row.count), key=lambda row: -row.count)
+
+    @property
+    def old_shown(self) -> list[Row]:
+        """Those with the most instances; the table marks the others."""
+        return self.old[:OLD_SHOWN]
+
+    @property
+    def old_left(self) -> int:
+        return len(self.old) - len(self.old_shown)
 
     @property
     def old_count(self) -> int:

@@ -219,6 +219,18 @@ def test_what_lingers_is_behind_by_releases_or_by_months(ledger, get):
     assert "superseded 6\xa0months ago" in re.sub(r"<[^>]*>", "", unescape(get()))
 
 
+def test_of_many_old_versions_those_with_most_instances_are_listed(ledger, get):
+    for number in range(4):
+        ledger.releases.create(version=f"2.{number}", released_at=NOW - DAY)
+    present(ledger, {**{f"1.{number}": number + 1 for number in range(14)}, "2.3": 200})
+
+    shown = page(ledger)
+
+    assert [row.version for row in shown.old_shown] == [f"1.{number}" for number in range(13, 3, -1)]
+    assert shown.old_count == sum(range(15))
+    assert "and 4 more, marked as old" in get()
+
+
 # The chart
 
 
