@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics import adoption
@@ -59,6 +59,7 @@ def test_instances_without_a_known_version_are_on_no_new_one():
     assert reached(history({"": 6, "2.0": 4}), ["2.0"], [0.5]) == {"2.0": [None]}
 
 
+@settings(deadline=None)
 @given(histories, st.lists(texts, max_size=5, unique=True))
 def test_reached_is_what_looking_at_each_census_for_itself_says(rows, versions):
     shares = [0.5, 0.9, 1.0]
@@ -81,6 +82,7 @@ def test_reached_is_what_looking_at_each_census_for_itself_says(rows, versions):
     assert reached(rows, versions, shares) == expected
 
 
+@settings(deadline=None)
 @given(fleets, st.lists(texts, max_size=5, unique=True))
 def test_covered_is_the_sum_of_all_that_are_as_new(fleet, versions):
     assert covered(Dimension.of(Counter(fleet)), versions) == {
@@ -140,6 +142,7 @@ def test_a_gap_in_the_counting_does_not_date_a_release_before_it():
     assert released(rows)["1.1"] == day(59)
 
 
+@settings(deadline=None)
 @given(histories)
 def test_every_release_was_run_by_a_real_part_and_is_dated_within_the_history(rows):
     dates = released(rows)
@@ -173,6 +176,7 @@ def test_every_release_was_run_by_a_real_part_and_is_dated_within_the_history(ro
 # What is seen at all
 
 
+@settings(deadline=None)
 @given(histories)
 def test_first_seen_is_the_first_census_that_knows_of_a_version(rows):
     seen = {text for _, fleet in rows for text in fleet.counts}

@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.versions import newest_share
@@ -94,6 +94,7 @@ def test_pre_releases_are_told_apart():
 hostile_texts = st.one_of(st.text(max_size=250), st.from_regex(r"\A[v]?[0-9.]{0,40}[-+~_a-zA-Z0-9.]{0,20}\Z"))
 
 
+@settings(deadline=None)
 @given(st.lists(hostile_texts, max_size=8, unique=True))
 def test_any_texts_have_one_order_whichever_way_they_come(texts):
     assert newest_first(texts) == newest_first(texts[::-1]) == sorted(texts, key=order)[::-1]
@@ -104,6 +105,7 @@ def test_any_texts_have_one_order_whichever_way_they_come(texts):
 numbers = st.lists(st.integers(0, 10**30), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(numbers, numbers)
 def test_numbers_are_compared_one_by_one(one, other):
     def compared(first: list[int], second: list[int]) -> int:
@@ -137,6 +139,7 @@ identifiers = st.tuples(words, st.lists(words | st.integers(0, 99).map(str), max
 )
 
 
+@settings(deadline=None)
 @given(st.lists(identifiers, min_size=2, max_size=6, unique=True))
 def test_pre_releases_follow_semver(pre_releases):
     expected = sorted(pre_releases, key=functools.cmp_to_key(precedence))
