@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from django.http import QueryDict
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from dashboard.charts import MAX_POINTS, Chart, Line, Marker, Point, Series
+from dashboard.numbers import exact
 from dashboard.releases import ReleaseForm
 from dashboard.sheets import Sheet
 from instances.models import Application, Instance
@@ -119,7 +120,9 @@ class Row:
 
     @property
     def change_text(self) -> str:
-        return "–" if self.change is None else f"{self.change:+,}".replace("-", "−") if self.change else "0"
+        if self.change is None:
+            return "–"
+        return ("+" if self.change > 0 else "") + exact(self.change, language=get_language() or "en")
 
     @property
     def instances(self) -> str:
@@ -260,8 +263,8 @@ class VersionsPage:
             lines.append(Line(gettext("Others"), Series(others), faint=True))
         since = history[0].at if history else self.census.at
         marks = [Marker(at, version) for at, version in releases.markers(self.application, since, self.census.at)]
-        kind = "share" if self.is_share else "stacked"
-        return Chart("adoption", gettext("Active instances by version"), lines, kind, markers=marks)  # type: ignore[arg-type]
+        kind: Literal["share", "stacked"] = "share" if self.is_share else "stacked"
+        return Chart("adoption", gettext("Active instances by version"), lines, kind, markers=marks)
 
     @property
     def period_addresses(self) -> list[tuple[Period, str]]:
