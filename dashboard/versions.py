@@ -418,7 +418,7 @@ class VersionsPage:
         titles = [
             gettext("Version"), gettext("Instances"), gettext("Share"), gettext("This and newer"),
             gettext("Share of this and newer"), gettext("Change in 7 days"), gettext("First seen"), gettext("Released"),
-            gettext("Days to half the fleet"), gettext("Days to 90 %"), gettext("Newer releases"),
+            gettext("Days to 50 %"), gettext("Days to 90 %"), gettext("Newer releases"),
             gettext("Superseded since"),
         ]  # fmt: skip
         return Sheet("versions", gettext("Versions"), titles, map(_cells, self.rows))
