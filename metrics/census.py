@@ -19,6 +19,7 @@ from metrics.periods import DAY
 
 NEW_FOR = timedelta(days=7)
 REPORTING_WITHIN = timedelta(days=1)
+HEARD_WITHIN = timedelta(hours=1)
 ESTABLISHED_AFTER = timedelta(hours=24)
 # Of each dimension so many values are told apart; a runaway client must not bury the others.
 MAX_VALUES = 50
@@ -104,6 +105,7 @@ class Census:
     new_in_day: int | None = 0
     returned_in_day: int | None = 0
     gone_in_day: int | None = 0
+    heard: int | None = 0
     excluded: dict[str, int] = field(default_factory=dict)
     figures: dict[str, Figures] = field(default_factory=dict)
     strays: dict[str, int] = field(default_factory=dict)
@@ -112,7 +114,7 @@ class Census:
     left_out: int = 0  # Keys beyond the bounds, which are in none of the above.
 
     # Those that older censuses lack.
-    LATER = ("quiet", "newly_quiet", "gone", "new_in_day", "returned_in_day", "gone_in_day")
+    LATER = ("quiet", "newly_quiet", "gone", "new_in_day", "returned_in_day", "gone_in_day", "heard")
     COUNTS = (
         "registered",
         "pending",
@@ -215,6 +217,8 @@ def _count_day(census: Census, fleet: list[State]) -> None:
     day_before = census.at - DAY
     census.new_in_day = sum(state.first_report_at > day_before for state in fleet if state.first_report_at)
     census.returned_in_day = sum(state.returned_at > day_before for state in fleet if state.returned_at)
+    hour_before = census.at - HEARD_WITHIN
+    census.heard = sum(state.last_report_at > hour_before for state in fleet if state.last_report_at)
 
 
 def _count_quiet(census: Census, fleet: list[State], quiet_since: datetime) -> None:

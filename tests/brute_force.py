@@ -93,6 +93,7 @@ def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
         numbers["established"] += last - first >= timedelta(hours=24)
         numbers["new"] += at - first < timedelta(days=7)
         numbers["reporting"] += at - last < timedelta(days=1)
+        numbers["heard"] += at - last < timedelta(hours=1)
         numbers["returned"] += any(at - back < timedelta(days=7) for back in comebacks)
         numbers["new_in_day"] += at - first < timedelta(days=1)
         numbers["returned_in_day"] += any(at - back < timedelta(days=1) for back in comebacks)
@@ -105,7 +106,7 @@ def census_by_hand(application: Application, at: datetime) -> dict[str, Any]:
         )
     names = ["registered", "pending", "active", "active_raw", "established", "new", "returned"]
     names += ["reporting", "silent", "revoked", "quiet", "newly_quiet", "gone"]
-    names += ["new_in_day", "returned_in_day", "gone_in_day"]
+    names += ["new_in_day", "returned_in_day", "gone_in_day", "heard"]
     return {
         "instances": {**{name: numbers[name] for name in names}, "excluded": dict(excluded)},
         "cohorts": cohorts,

@@ -175,6 +175,24 @@ def test_reporting_is_who_sent_something_within_24_hours(ledger, last, now):
     assert (made.active, made.reporting) == (1, now)
 
 
+@pytest.mark.parametrize(("last", "now"), [(MICROSECOND, 1), (HOUR - MICROSECOND, 1), (HOUR, 0), (DAY, 0)])
+def test_heard_is_who_sent_something_within_the_hour(ledger, last, now):
+    instance(ledger, {NOW - DAY * 25: {}, NOW - last: {}})
+
+    made = taken(ledger)
+
+    assert (made.active, made.heard) == (1, now)
+
+
+def test_a_census_from_before_the_hours_reports_were_counted_says_so(ledger):
+    reporting(ledger, {"users": 7})
+    document = taken(ledger).document()
+    assert Census.from_document(NOW, document).heard == 1
+    del document["instances"]["heard"]
+
+    assert Census.from_document(NOW, document).heard is None
+
+
 def test_other_applications_are_left_alone(ledger):
     other = Application.objects.create(slug="other", name="Other")
     reporting(other, {"users": 7})
