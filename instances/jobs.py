@@ -115,6 +115,18 @@ def why_late(now: datetime) -> str | None:
     return late % {"time": since}
 
 
+def failing(now: datetime) -> list[tuple[str, str]]:
+    """The names of the jobs that have failed each time for longer than LATE_AFTER, and why: they are never late,
+    because they are tried again every minute. One query."""
+    intervals = {work.name: work.interval for work in regular_work()}
+    rows = Job.objects.filter(name__in=intervals).exclude(last_error="")
+    return [
+        (name, error)
+        for name, ran_at, error in rows.values_list("name", "last_run_at", "last_error")
+        if ran_at is None or ran_at < now - intervals[name] - LATE_AFTER
+    ]
+
+
 def in_words(error: Exception) -> str:
     """The error's message as a part of a sentence: libpq's has several lines."""
     return " ".join(str(error).split()).rstrip(".?")

@@ -111,6 +111,25 @@ class NamedFigures(models.Func):
         return (sql, (*wanted, *parameters)) if names else ("'{}'", ())
 
 
+class Reporters(models.Func):
+    """How many report each metric, by its key, out of a census's document: all else of it stays in the database."""
+
+    output_field = models.JSONField()
+
+    def __init__(self) -> None:
+        super().__init__(models.F("document"))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        made = "jsonb_object_agg(key, value -> 'reporters')"
+        return f"(SELECT {made} FROM jsonb_each({column} -> 'metrics'))", tuple(parameters)  # noqa: S608
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        made = "json_group_object(key, json_extract(value, '$.reporters'))"
+        return f"(SELECT {made} FROM json_each({column}, '$.metrics'))", tuple(parameters)  # noqa: S608
+
+
 class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
     def at_times(self, times: list[datetime]) -> Self:
         """Those of exactly these times; by their bounds too, so that the key's range is read and no more."""
@@ -138,6 +157,13 @@ class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
     def cohorts(self) -> Iterator[tuple[datetime, dict[str, list[int | None]]]]:
         """Time and cohorts of each, by the Monday of their week, in the order of time."""
         return self.order_by("at").values_list("at", "document__cohorts").iterator()
+
+    def reporters(self) -> Iterator[tuple[int, int, int, dict[str, int]]]:
+        """Application, number of active instances, number of keys left out and how many report each metric, of each in
+        the order of time."""
+        columns = ("application", "document__instances__active", "document__left_out", Reporters())
+        for pk, active, left_out, reporters in self.order_by("at").values_list(*columns).iterator():
+            yield pk, active, left_out or 0, reporters or {}
 
     def figures_of(self, key: str) -> Iterator[tuple[datetime, Figures | None]]:
         """Time and one metric's figures of each, in the order of time."""

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.db import OperationalError
 
-from instances.jobs import regular_work
+from instances.jobs import failing, regular_work
 from instances.models import Application, Job
 from tests import fleet
 
@@ -136,3 +136,21 @@ def test_the_admin_shows_each_job(client, superuser):
         text = client.get(path).content.decode()
         for shown in ("Regular work", "close_hours", "ValueError: &lt;no good&gt;", "host:1:ab"):
             assert shown in text, (path, shown)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("ran", "error", "fails"),
+    [
+        (timedelta(hours=1, minutes=4), "KeyError: 'x'", False),  # Once so far: it may yet succeed.
+        (timedelta(hours=1, minutes=6), "KeyError: 'x'", True),
+        (None, "KeyError: 'x'", True),
+        (timedelta(days=2), "", False),
+    ],
+)
+def test_a_job_that_fails_each_time_is_known(ran, error, fails):
+    ran_at = None if ran is None else NOW - ran
+    Job.objects.create(name="close_hours", due_at=NOW, last_run_at=ran_at, last_error=error)
+    Job.objects.create(name="of_an_older_version", last_error="ImportError")
+
+    assert failing(NOW) == ([("close_hours", error)] if fails else [])

@@ -29,6 +29,7 @@ PURE = [
     "metrics/screening.py",
     "metrics/together.py",
     "metrics/units.py",
+    "metrics/usual.py",
     "metrics/versions.py",
     "dashboard/numbers.py",
     "dashboard/svg.py",
