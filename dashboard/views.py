@@ -12,11 +12,12 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from dashboard import exports, overview, sheets
+from dashboard import exports, sheets
 from dashboard.applications import ApplicationPage
 from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
 from dashboard.metric import MetricPage
+from dashboard.overview import OverviewPage
 from dashboard.tables import InstanceTable
 from dashboard.versions import VersionsPage
 from instances.jobs import why_late
@@ -38,15 +39,14 @@ def application_tab(
     return render(request, tab, title, application=application, tab=tab, **context)
 
 
-def overview_page(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()
-    page = {
-        "rows": overview.rows(Application.objects.visible_to(request.user), now),
-        "at": now,
-        "server_url": request.build_absolute_uri("/"),
-        "too_many": overview.too_many_unconfirmed() if request.user.is_superuser else 0,
-    }
-    return render(request, "overview", "Overview", **page)
+def overview_page(request: HttpRequest) -> HttpResponseBase:
+    applications = Application.objects.visible_to(request.user).select_related("team")
+    page = OverviewPage(applications, request.user, request.GET, timezone.now())
+    if file := sheets.answer(request, page.sheets, "overview"):
+        return file
+    # Here regular work that is late stands among what needs a look.
+    context = {"page": page, "server_url": request.build_absolute_uri("/"), "late": None}
+    return render(request, "overview", gettext("Overview"), **context)
 
 
 def application_page(request: HttpRequest, slug: str) -> HttpResponseBase:

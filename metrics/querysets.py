@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, ExtractHour
 
 from instances.querysets import sees_everything
@@ -149,6 +150,13 @@ class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
         """Application, time and number of active instances of each, in the order of time."""
         columns = self.order_by("at").values_list("application", "at", "document__instances__active")
         return columns.iterator()
+
+    def active_totals(self) -> Iterator[tuple[datetime, int]]:
+        """Time and number of active instances of all applications together, in the order of time."""
+        active = models.Sum(
+            Cast(KeyTextTransform("active", KeyTransform("instances", "document")), models.IntegerField())
+        )
+        return self.order_by("at").values("at").annotate(total=active).values_list("at", "total").iterator()
 
     def counts(self) -> Iterator[tuple[int, datetime, dict[str, int]]]:
         """Application, time and all counts of instances of each, in the order of time."""

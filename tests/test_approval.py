@@ -7,10 +7,11 @@ import time_machine
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
-from dashboard import overview
+from dashboard.concerns import concerns
 from instances.models import Application, Event, Instance
 from metrics import history, taking
 from metrics.exclusion import apply_rules
+from metrics.facts import facts
 from metrics.models import ClosedCensus, Snapshot
 from tests import fleet
 from tests.brute_force import census_by_hand, plain
@@ -263,11 +264,11 @@ def test_its_reports_do_not_hide_that_the_others_have_stopped(ledger):
     stranger = fleet.instance(ledger, {}, state="pending", awaits_approval=True)
     fleet.store(stranger, now, {"documents": 666}, now)
 
-    [line] = overview.rows(Application.objects.all(), now)
+    known = facts([ledger], now)[ledger.pk]
 
-    assert line.last_seen_at == now - timedelta(days=2)
-    assert line.is_quiet
-    assert line.application.waiting == 1
+    assert known.headcount.last_seen_at == now - timedelta(days=2)
+    assert [concern.rule for concern in concerns(known)] == ["stopped", "waiting"]
+    assert known.headcount.waiting == 1
 
 
 # What a maintainer sees and does

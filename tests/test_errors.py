@@ -48,7 +48,7 @@ def test_a_person_gets_a_page_about_a_failure_without_a_word_of_what_failed(admi
     def fail(*args: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("dashboard.overview.rows", fail)
+    monkeypatch.setattr("dashboard.views.OverviewPage", fail)
     admin_client.raise_request_exception = False
     response = admin_client.get("/")
     assert response.status_code == 500
