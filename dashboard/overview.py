@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.core.paginator import Page, Paginator
+from django.db.models import Prefetch, Q
 from django.http import QueryDict
 from django.utils.translation import gettext
 
@@ -18,15 +19,19 @@ from dashboard.charts import Point, Series
 from dashboard.concerns import stopped_at
 from dashboard.pulse import HOURS, Pulse
 from dashboard.sheets import Sheet
+from dashboard.versions import newest_share
 from instances.models import Application
-from metrics import versions
+from instances.querysets import ApplicationQuerySet
+from metrics.census import Census
 from metrics.facts import Facts, facts
 from metrics.headcounts import Headcount
-from metrics.models import ClosedCensus
+from metrics.models import ClosedCensus, Release
 from metrics.periods import HOUR, PERIODS, hour
 from metrics.usual import is_far_below
 
 PERIOD = PERIODS["30d"]
+# What the newest version is depends on no other releases, of which there may be very many.
+SAID_RELEASES = Prefetch("releases", Release.objects.filter(Q(by_hand=True) | Q(hidden=True)))
 # So few applications have a card each; more stand in a table.
 CARDS = 4
 PAGE_SIZE = 50
@@ -85,10 +90,11 @@ class Row:
 
     @cached_property
     def newest(self) -> Newest | None:
-        version = versions.newest(self.count.versions, self.count.active, [self.application.latest_version])
-        if version is None:
+        if self.count.versions is None:
             return None
-        return Newest(version, versions.same(self.count.versions, version) / self.count.active)
+        counted = Census(self.count.at, dimensions={"app_version": self.count.versions})
+        known = newest_share(counted, self.application)
+        return Newest(*known) if known else None
 
     @property
     def pulse(self) -> Pulse:
@@ -149,9 +155,9 @@ class OverviewPage:
     """Of the applications that the user may see, by what the address asks for: `q`, `sort` and `page`. Anything in it
     that means nothing is ignored."""
 
-    def __init__(self, applications: Iterable[Application], user: User, query: QueryDict, now: datetime) -> None:
+    def __init__(self, applications: ApplicationQuerySet, user: User, query: QueryDict, now: datetime) -> None:
         self.at = now
-        self.applications = list(applications)
+        self.applications = list(applications.select_related("team").prefetch_related(SAID_RELEASES))
         self.facts = facts(self.applications, now)
         self.attention: Attention = attention.of_all(self.facts.values(), user, now)
         self.search = query.get("q", "").strip()

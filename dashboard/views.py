@@ -40,8 +40,7 @@ def application_tab(
 
 
 def overview_page(request: HttpRequest) -> HttpResponseBase:
-    applications = Application.objects.visible_to(request.user).select_related("team")
-    page = OverviewPage(applications, request.user, request.GET, timezone.now())
+    page = OverviewPage(Application.objects.visible_to(request.user), request.user, request.GET, timezone.now())
     if file := sheets.answer(request, page.sheets, "overview"):
         return file
     # Here regular work that is late stands among what needs a look.

@@ -6,9 +6,9 @@ that census's own number.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,7 @@ class Headcount:
     waiting: int = 0
     wrong_clocks: int = 0
     last_seen_at: datetime | None = None
-    versions: dict[str, int] = field(default_factory=dict)
+    versions: Dimension | None = None
 
 
 # Those that a census counts as well.
@@ -51,8 +51,15 @@ def headcounts(applications: Collection[Application], at: datetime) -> dict[int,
     """Each application's, by its primary key."""
     made = {application.pk: Headcount(at) for application in applications}
     rows = Instance.objects.filter(application__in=made).order_by().values("application", "reported_version")
-    for row in rows.annotate(**_counts(applications, at)):
+    versions: dict[int, Counter[str]] = defaultdict(Counter)
+    counted: Iterable[Mapping[str, Any]] = rows.annotate(**_counts(applications, at))
+    for row in counted:
         _add(made[row["application"]], row)
+        if row["active"]:
+            versions[row["application"]][row["reported_version"]] = row["active"]
+    for pk, counter in versions.items():
+        # As in a census: where all say nothing there is nothing to tell apart.
+        made[pk].versions = Dimension.of(counter) if set(counter) - {""} else None
     _take_from_presents(made, at)
     return made
 
@@ -96,8 +103,6 @@ def _moment(applications: Collection[Application], of: Callable[[Application], d
 def _add(headcount: Headcount, row: Mapping[str, Any]) -> None:
     for name in COUNTS:
         setattr(headcount, name, getattr(headcount, name) + row[name])
-    if row["active"]:
-        headcount.versions[row["reported_version"]] = row["active"]
     if row["seen"] and (headcount.last_seen_at is None or row["seen"] > headcount.last_seen_at):
         headcount.last_seen_at = row["seen"]
 
@@ -111,4 +116,4 @@ def _take_from_presents(made: dict[int, Headcount], at: datetime) -> None:
         headcount.at = taken_at
         for name in SHARED:
             setattr(headcount, name, counts.get(name, getattr(headcount, name)))
-        headcount.versions = Dimension(**versions).counts if versions else {"": headcount.active}
+        headcount.versions = Dimension(**versions) if versions else None
