@@ -42,6 +42,16 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 admin.site.unregister(Group)
 
 
+# Django's words for them are others than the site's, wherever the admin names them: in titles, in links, in its forms.
+# Not by their migrations: these are Django's own.
+for model, singular, plural in (
+    (Group, _("team"), _("teams")),
+    (LogEntry, _("entry of the audit log"), _("audit log")),
+):
+    model._meta.verbose_name, model._meta.verbose_name_plural = singular, plural
+User._meta.get_field("groups").verbose_name = _("teams")
+
+
 def not_here(request: HttpRequest, **address: str) -> HttpResponse:
     raise Http404("Pages link to each other by their own addresses.")
 
@@ -515,6 +525,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "first_name", "last_name", "is_staff", "has_two_factor"]
     actions = ["reset_two_factor"]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs["help_text"] = gettext("Members see the applications of their teams, and may do what these may.")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         app = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)

@@ -249,19 +249,6 @@ def active_history(application: Application, period: Period, census: Census) -> 
     return Series([*(Point(at, active) for _, at, active in closed.active_counts()), Point(census.at, census.active)])
 
 
-def active_histories(applications: list[Application], period: Period, censuses: dict[int, Census]) -> dict[int, Series]:
-    """The series of active instances of each application, by its primary key: one query for all of them."""
-    points: dict[int, list[Point]] = {application.pk: [] for application in applications}
-    if not applications:
-        return {}
-    now = max(census.at for census in censuses.values())
-    times = period.closings(now, now - period.step * MAX_POINTS)
-    for pk, at, active in ClosedCensus.objects.filter(application__in=applications).at_times(times).active_counts():
-        if at < censuses[pk].at:
-            points[pk].append(Point(at, active))
-    return {pk: Series([*past, Point(censuses[pk].at, censuses[pk].active)]) for pk, past in points.items()}
-
-
 def _times(application: Application, period: Period, census: Census) -> list[datetime]:
     """The closings of the period that lie before the census, at most MAX_POINTS of them, evenly apart."""
     first = Instance.objects.filter(application=application).first_report_at() if period.steps is None else None

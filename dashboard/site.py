@@ -73,6 +73,11 @@ class Site(UnfoldAdminSite):
         return guarded
 
     @method_decorator(never_cache)
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        # The sidebar of every page lists what there is. A second list would have to be kept in the same words.
+        return redirect("dashboard:overview")
+
+    @method_decorator(never_cache)
     @login_not_required
     def sign_in_code(self, request: HttpRequest) -> HttpResponseBase:
         from dashboard.two_factor import CodeView
@@ -86,7 +91,7 @@ class Site(UnfoldAdminSite):
         from dashboard.signing_in import SignInView
 
         if request.method == "GET" and self.has_permission(request):
-            return redirect("admin:index")
+            return redirect("dashboard:overview")
         if request.method == "GET" and self.lacks_second_factor(request):
             return redirect("admin:two_factor")
         context = {

@@ -38,15 +38,6 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
         """Unconfirmed ones of no team, without an instance, that never had one that signed anything."""
         return self.unconfirmed().filter(team=None, was_used=False, instances=None)
 
-    def with_last_seen(self) -> Self:
-        """Each with `last_seen_at`: when a new snapshot of any of its instances last arrived that counts; and with
-        `waiting`: how many wait for approval."""
-        pending = models.Q(instances__state="pending")
-        return self.annotate(
-            last_seen_at=models.Max("instances__last_seen_at", filter=~pending),
-            waiting=models.Count("instances", filter=pending & models.Q(instances__awaits_approval=True)),
-        )
-
 
 class InstanceQuerySet(models.QuerySet["Instance"]):
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:

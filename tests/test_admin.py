@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard.admin import MAINTAINER_PERMISSIONS
+from dashboard.navigation import sidebar
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
 from metrics.models import KeyFlag, Snapshot
@@ -83,11 +84,47 @@ def test_each_models_list_and_form_open_with_data(page, reporting, superuser):
             page(f"{base}{some.pk}/history/")
 
 
-def test_the_index_lists_what_there_is(page):
-    text = page("/admin/")
+def test_the_index_is_the_overview_whose_sidebar_lists_what_there_is(client, superuser):
+    client.force_login(superuser)
 
+    response = client.get("/admin/", follow=True)
+
+    assert response.redirect_chain == [("/", 302)]
+    text = response.content.decode()
     for path in (APPLICATIONS, INSTANCES, "/admin/auth/user/", "/admin/auth/group/", "/admin/admin/logentry/"):
         assert f'href="{path}"' in text
+
+
+def test_each_list_is_called_what_the_sidebar_calls_it(client, superuser, rf):
+    client.force_login(superuser)
+    request = rf.get("/")
+    request.user, request.resolver_match = superuser, None
+    items = [item for section in sidebar(request) for item in section["items"]]
+    lists = [item for item in items if item["link"].startswith("/admin/")]
+    assert len(lists) > 8
+
+    for item in lists:
+        response = client.get(item["link"])
+        assert str(response.context["opts"].verbose_name_plural).lower() == str(item["title"]).lower()
+
+
+def test_teams_are_called_so_where_users_are_put_into_them(page, superuser):
+    text = page(f"/admin/auth/user/{superuser.pk}/change/")
+
+    assert "Teams" in text
+    assert "Members see the applications of their teams" in text
+    assert "groups this user belongs to" not in text
+
+
+def test_who_has_logged_out_is_told_so_in_the_sites_own_words(client, superuser):
+    client.force_login(superuser)
+
+    text = client.post("/admin/logout/").content.decode()
+
+    assert "You are logged out" in text
+    assert 'href="/"' in text
+    assert "quality time" not in text
+    assert 'lang="' in text
 
 
 GARBAGE = ["\0", "a\0b", "x" * 3000, "9" * 30, "%", "'", '"', "🦄", "<script>alert(1)</script>", "two words"]
@@ -286,7 +323,7 @@ def test_hostile_texts_are_shown_as_they_are(page, ledger, hostile):
     ledger.save()
 
     for path in (
-        "/admin/",
+        "/",
         APPLICATIONS,
         INSTANCES,
         f"{APPLICATIONS}{ledger.pk}/change/",

@@ -128,7 +128,7 @@ def test_users_and_their_rights_are_logged(post, viewer, other_team):
     moments = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00", "last_login_0": "", "last_login_1": ""}
     data = {"username": "viewer", "is_active": "on", "is_superuser": "on", "groups": [other_team.pk], **moments}
     [(_, _, message)] = post(f"/admin/auth/user/{viewer.pk}/change/", data)
-    for words in ("Superuser status", "Groups", "Staff status"):
+    for words in ("Superuser status", "Teams", "Staff status"):
         assert words in message
 
     [(_, name, message)] = post(f"/admin/auth/user/{viewer.pk}/password/", passwords)

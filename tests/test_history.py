@@ -17,7 +17,6 @@ from dashboard.charts import (
     SPARKLINE_HEIGHT,
     SPARKLINE_WIDTH,
     Point,
-    active_histories,
     active_history,
     fleet_history,
     instance_history,
@@ -237,7 +236,6 @@ def test_all_ways_to_draw_a_series_draw_the_same(ledger):
         assert active_history(ledger, period, made) == drawn[None]
         assert metric_history(ledger, "users", period, made) == drawn["users"]
         if period.steps:
-            assert active_histories([ledger], period, {ledger.pk: made}) == {ledger.pk: drawn[None]}
             assert [point.at for point in drawn[None].points] == [*period.closings(NOW, NOW - DAY * 700), NOW]
         else:
             assert MAX_POINTS / 2 < len(drawn[None].points) <= MAX_POINTS + 1, name
@@ -261,23 +259,8 @@ def test_a_census_of_the_very_closing_is_one_point(ledger):
     for series in (
         fleet_history(ledger, PERIODS["24h"], made)[None],
         active_history(ledger, PERIODS["24h"], made),
-        active_histories([ledger], PERIODS["24h"], {ledger.pk: made})[ledger.pk],
     ):
         assert [point.at for point in series.points] == [CLOSING - HOUR, CLOSING]
-
-
-def test_of_two_fleets_counted_at_different_times_neither_runs_ahead_of_itself(ledger):
-    other = Application.objects.create(slug="other", name="Other")
-    for application in (ledger, other):
-        instance(application, {CLOSING - HOUR: {}})
-    early, late = CLOSING - timedelta(seconds=20), CLOSING + timedelta(seconds=20)
-    taking.close_hours(late)
-    censuses = {ledger.pk: taking.present(ledger, early), other.pk: taking.present(other, late)}
-
-    drawn = active_histories([ledger, other], PERIODS["24h"], censuses)
-
-    assert [point.at for point in drawn[ledger.pk].points] == [CLOSING - HOUR, early]
-    assert [point.at for point in drawn[other.pk].points] == [CLOSING - HOUR, CLOSING, late]
 
 
 @pytest.mark.parametrize("period", PERIODS)
@@ -291,7 +274,6 @@ def test_a_chart_takes_one_query_and_no_snapshot(ledger, period):
         lambda: fleet_history(ledger, PERIODS[period], made),
         lambda: metric_history(ledger, "users", PERIODS[period], made),
         lambda: active_history(ledger, PERIODS[period], made),
-        lambda: active_histories([ledger], PERIODS[period], {ledger.pk: made}),
     ):
         with CaptureQueriesContext(connection) as captured:
             draw()

@@ -142,7 +142,7 @@ def people_do_everything(server: GunicornServer, instance: str) -> None:
     assert person.submit("/admin/login/", username="superuser", password=PERSON).status == 200
     assert person.send("POST", "/admin/login/", b"", Origin=f"http://{ORIGIN}").status == 403
     assert person.submit("/admin/login/?next=/", username="superuser", password=PASSWORD).status == 302
-    for path in ("/applications/ledger/", f"/instances/{instance}/", "/admin/", "/admin/metrics/keyflag/"):
+    for path in ("/applications/ledger/", f"/instances/{instance}/", "/admin/instances/", "/admin/metrics/keyflag/"):
         assert person.send("GET", path).status == 200
     assert person.send("GET", f"/applications/ledger/?q={PERSON}&sort={V4}").status == 200
     assert person.send("GET", "/applications/ledger/instances.csv").status == 200

@@ -133,7 +133,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     ),
     "instances/<uuid:pk>/": ("/instances/{instance}/", OUR_TEAM),
     "instances/<uuid:pk>/<slug:name>": ("/instances/{instance}/revoke", (302, 405, 405, 405, 405)),
-    "admin/": ("/admin/", ANY_STAFF),
+    "admin/": ("/admin/", REDIRECTED),
     "admin/search/": ("/admin/search/?s=ledger&extended=1", (302, 404, 404, 404, 404)),
     "admin/login/": ("/admin/login/", (200, 302, 302, 302, 302)),
     "admin/login/code/": ("/admin/login/code/", (302, 302, 302, 302, 302)),
@@ -378,7 +378,6 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
     return [
         "/",
         "/?q=menagerie",
-        "/admin/",
         "/admin/instances/",
         *(path.format(**filled) for path, _ in TABLE.values() if not path.startswith("/badge")),
         "/applications/ledger/?metric=penguins_fed&period=all&q=7.7.7",
@@ -432,7 +431,7 @@ def test_nothing_of_another_teams_is_on_any_page(request, ledger, ledger_instanc
         assert not found, path
         # Django says that an object "doesn't exist" on the page that it leads to.
         if response.status_code == 302:
-            assert not [text for text in SECRETS if text in body(client.get("/admin/"))], path
+            assert not [text for text in SECRETS if text in body(client.get("/"))], path
 
 
 def test_the_other_teams_pages_are_not_found_and_so_are_those_of_no_application(ledger, secret, viewer):

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='job',
-            options={'ordering': ['name'], 'verbose_name': 'job', 'verbose_name_plural': 'jobs'},
+            options={'ordering': ['name'], 'verbose_name': 'piece of regular work', 'verbose_name_plural': 'regular work'},
         ),
         migrations.AlterModelOptions(
             name='publickey',

@@ -92,8 +92,8 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["name"]
-        verbose_name = _("job")
-        verbose_name_plural = _("jobs")
+        verbose_name = _("piece of regular work")
+        verbose_name_plural = _("regular work")
 
     def __str__(self) -> str:
         return self.name
