@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def hour(moment: datetime) -> datetime:
@@ -27,6 +28,14 @@ def evenly(times: list[datetime], at_most: int) -> list[datetime]:
     """So many of these times, the same number of them apart; the last one is always among them."""
     stride = -(-len(times) // at_most) or 1
     return times[::-1][::stride][::-1]
+
+
+def edges(start: datetime, end: datetime, stretches: int) -> list[datetime]:
+    """The bounds of so many stretches of equal length, the first of which begins just before `start`, so that it is in
+    it; fewer where these would be shorter than a microsecond."""
+    start -= MICROSECOND
+    number = max(1, min(stretches, (end - start) // MICROSECOND))
+    return [start + (end - start) * place / number for place in range(number + 1)] if start < end else []
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import models
+from django.db import connections, models
+from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, ExtractHour
 
@@ -31,6 +33,30 @@ BATCH_ROWS = 200
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def newest_of(self, instance: Instance) -> Snapshot | None:
         return self.filter(instance=instance).order_by("-timestamp").first()
+
+    def newest_times_of(self, instance: Instance, since: datetime, at_most: int) -> list[datetime]:
+        """When it has reported since then, oldest first; of many times the newest. Out of the key alone."""
+        times = self.filter(instance=instance, timestamp__gte=since).order_by("-timestamp")
+        return list(times.values_list("timestamp", flat=True)[:at_most])[::-1]
+
+    def spread(self, instance: Instance, edges: list[datetime]) -> Self:
+        """The instance's newest snapshot of each stretch that lies between two neighbouring edges, which ascend; the
+        later edge belongs to the stretch. Each is found by the key, so it costs the same however many there are."""
+        connection, fields = connections[self.db], self.model._meta
+        pk = fields.get_field("instance").get_db_prep_value(instance.pk, connection)
+        timestamp = fields.get_field("timestamp")
+        bounds = [timestamp.get_db_prep_value(edge, connection) for edge in edges]
+        stretches = list(pairwise(bounds))
+        if not stretches:
+            return self.none()
+        newest = RawSQL(  # noqa: S611 - nothing in it but names of our own and the number of places.
+            f"WITH stretch (after, until) AS (VALUES {', '.join(['(%s, %s)'] * len(stretches))}) "  # noqa: S608
+            f"SELECT (SELECT timestamp FROM {connection.ops.quote_name(fields.db_table)} AS one"
+            " WHERE one.instance_id = %s AND one.timestamp > stretch.after AND one.timestamp <= stretch.until"
+            " ORDER BY one.timestamp DESC LIMIT 1) FROM stretch",
+            [*(bound for stretch in stretches for bound in stretch), pk],
+        )
+        return self.filter(instance=instance, timestamp__in=newest).order_by("timestamp")
 
     def between(
         self, application: Application, start: datetime, end: datetime, only: set[UUID] | None = None
