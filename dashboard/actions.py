@@ -1,9 +1,7 @@
-"""What a maintainer does to one instance, each with a line in the audit log."""
+"""A maintainer decides something about one instance: first asked, then done, with a line in the audit log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,62 +10,55 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.translation import gettext, gettext_noop
-from django.views.decorators.http import require_POST
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods
 
+from dashboard.decisions import DECISIONS, Decision, DecisionForm
+from dashboard.views import render
 from instances.models import Instance
+from metrics.models import Snapshot
 
 
-@dataclass(frozen=True)
-class Action:
-    permission: str
-    run: Callable[[Instance], object]
-    done: str  # In English, as the audit log keeps it.
-
-
-ACTIONS = {
-    "approve": Action(
-        "instances.change_instance", Instance.approve, gettext_noop("Approved: it counts once it has signed anything.")
-    ),
-    "revoke": Action(
-        "instances.change_instance", Instance.revoke, gettext_noop("Revoked: nothing it signs is accepted any more.")
-    ),
-    "restore": Action(
-        "instances.change_instance", Instance.restore, gettext_noop("Restored: its snapshots are accepted again.")
-    ),
-    "exclude": Action(
-        "instances.change_instance",
-        lambda instance: instance.exclude(Instance.Exclusion.MANUAL),
-        gettext_noop("Excluded: it keeps reporting, but is not counted."),
-    ),
-    "include": Action("instances.change_instance", Instance.include, gettext_noop("Included: it is counted again.")),
-    "erase": Action(
-        "instances.delete_instance", Instance.erase, gettext_noop("Erased, with all its snapshots and keys.")
-    ),
-}
-
-
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    instance = get_object_or_404(Instance.objects.visible_to(request.user), pk=pk)
-    action = ACTIONS.get(name)
-    if action is None:
-        return HttpResponseBadRequest(f"There is no such action. Choose one of: {', '.join(ACTIONS)}.")
-    if not request.user.has_perm(action.permission):
+    instances = Instance.objects.visible_to(request.user).select_related("application")
+    instance = get_object_or_404(instances, pk=pk)
+    decision = DECISIONS.get(name)
+    if decision is None:
+        return HttpResponseBadRequest(f"There is no such action. Choose one of: {', '.join(DECISIONS)}.")
+    if not request.user.has_perm(decision.permission):
         raise PermissionDenied(gettext("Ask a superuser for the permission to manage instances."))
-    application, short_id = instance.application, instance.short_id
+    form = DecisionForm(decision, instance, request.POST if request.method == "POST" else None)
+    return _done(request, instance, decision, form) if form.is_valid() else _asked(request, instance, decision, form)
+
+
+def _asked(request: HttpRequest, instance: Instance, decision: Decision, form: DecisionForm) -> HttpResponse:
+    page = {
+        "instance": instance,
+        "decision": decision,
+        "form": form,
+        "applies": decision.applies(instance),
+        "snapshots": Snapshot.objects.filter(instance=instance).count() if decision.erases else None,
+    }
+    response = render(request, "decision", f"{decision.title}: {instance.short_id}", **page)
+    response.status_code = 400 if form.errors else 200
+    return response
+
+
+def _done(request: HttpRequest, instance: Instance, decision: Decision, form: DecisionForm) -> HttpResponse:
+    application, short_id, why = instance.application, instance.short_id, form.cleaned_data["reason"]
     with transaction.atomic():
         # Locked, so that the audit log tells of nothing that another maintainer's action has made untrue.
         # Asked for again: it may have moved to another team's application meanwhile.
         visible = Instance.objects.visible_to(request.user)
-        instance = get_object_or_404(visible.select_for_update(of=("self",)), pk=pk)
+        instance = get_object_or_404(visible.select_for_update(of=("self",)), pk=instance.pk)
         LogEntry.objects.log_actions(
             int(request.user.pk or 0),
-            Instance.objects.filter(pk=pk),
-            DELETION if name == "erase" else CHANGE,
-            change_message=action.done,
+            Instance.objects.filter(pk=instance.pk),
+            DELETION if decision.erases else CHANGE,
+            change_message=f"{decision.done} Reason: {why}" if why else decision.done,
             single_object=True,
         )
-        action.run(instance)
-    messages.success(request, f"{short_id}: {gettext(action.done)}")
-    return redirect(application if name == "erase" else instance)
+        decision.run(instance, why)
+    messages.success(request, f"{short_id}: {gettext(decision.done)}")
+    return redirect(application if decision.erases else instance)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from dashboard import exports, sheets
 from dashboard.applications import ApplicationPage
+from dashboard.decisions import offered
 from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
 from dashboard.metric import MetricPage
@@ -99,4 +100,5 @@ def instance_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     page = InstancePage(instance, request.GET, timezone.now())
     if file := sheets.answer(request, page.sheets, f"{instance.application.slug}-{instance.short_id}"):
         return file
-    return render(request, "instance", f"Instance {instance.short_id}", page=page, instance=instance)
+    context = {"page": page, "instance": instance, "decisions": offered(instance, request.user)}
+    return render(request, "instance", f"Instance {instance.short_id}", **context)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
 
-from instances.models import Application, Event, Instance
+from instances.models import Application, Event, Instance, of_exclusion
 from metrics.census import NEW_FOR, State
 from metrics.flatten import scalars
 from metrics.models import Snapshot
@@ -235,7 +235,9 @@ class _Standings:
                 case Event.Kind.REVOKED | Event.Kind.RESTORED:
                     standing = standing._replace(revoked=kind == Event.Kind.REVOKED)
                 case Event.Kind.EXCLUDED | Event.Kind.INCLUDED:
-                    standing = standing._replace(exclusion=detail if kind == Event.Kind.EXCLUDED else "")
+                    standing = standing._replace(
+                        exclusion=of_exclusion(detail)[0] if kind == Event.Kind.EXCLUDED else ""
+                    )
                 case Event.Kind.WAITING | Event.Kind.APPROVED:
                     standing = standing._replace(waiting=kind == Event.Kind.WAITING)
             self.current[pk] = standing

@@ -7,9 +7,11 @@ from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
+from dashboard.decisions import DECISIONS
 from instances.models import Application, Event, Instance, PublicKey
-from metrics import taking
+from metrics import history, taking
 from metrics.models import ClosedCensus, Snapshot
 from tests import fleet
 
@@ -30,10 +32,15 @@ def reporting(installation, team):
 def act(client, maintainer, reporting):
     client.force_login(maintainer)
 
-    def act(name):
-        return client.post(f"/instances/{reporting.id}/{name}", follow=True)
+    def act(name, **form):
+        return client.post(f"/instances/{reporting.id}/{name}", {**confirmed(reporting, name), **form}, follow=True)
 
     return act
+
+
+def confirmed(installation, name):
+    """What has to be typed before it is done."""
+    return {"confirmation": installation.id[:8]} if name == "erase" else {}
 
 
 def row(installation):
@@ -158,11 +165,11 @@ def test_only_a_post_does_it(client, maintainer, reporting, name, method):
     client.force_login(maintainer)
     before = Instance.objects.values().get()
 
-    response = getattr(client, method)(f"/instances/{reporting.id}/{name}")
+    response = getattr(client, method)(f"/instances/{reporting.id}/{name}", confirmed(reporting, name))
 
-    assert response.status_code == 405
-    assert response["Allow"] == "POST"
+    assert response.status_code == (200 if method in ("get", "head") else 405)
     assert Instance.objects.values().get() == before
+    assert not LogEntry.objects.exists()
 
 
 @pytest.mark.parametrize("name", ACTIONS)
@@ -171,7 +178,7 @@ def test_another_sites_form_does_not_do_it(maintainer, reporting, name):
     client.force_login(maintainer)
     before = Instance.objects.values().get()
 
-    response = client.post(f"/instances/{reporting.id}/{name}")
+    response = client.post(f"/instances/{reporting.id}/{name}", confirmed(reporting, name))
 
     assert response.status_code == 403
     assert Instance.objects.values().get() == before
@@ -181,7 +188,7 @@ def test_another_sites_form_does_not_do_it(maintainer, reporting, name):
 def test_the_pages_own_form_does_it(maintainer, reporting):
     client = Client(enforce_csrf_checks=True)
     client.force_login(maintainer)
-    page = client.get(f"/instances/{reporting.id}/")
+    page = client.get(f"/instances/{reporting.id}/revoke")
 
     token = str(page.context["csrf_token"])
     assert token in page.content.decode()
@@ -196,7 +203,8 @@ def test_without_the_permission_it_is_forbidden(client, viewer, reporting, name)
     client.force_login(viewer)
     before = Instance.objects.values().get()
 
-    assert client.post(f"/instances/{reporting.id}/{name}").status_code == 403
+    assert client.post(f"/instances/{reporting.id}/{name}", confirmed(reporting, name)).status_code == 403
+    assert client.get(f"/instances/{reporting.id}/{name}").status_code == 403
     assert Instance.objects.values().get() == before
     assert not LogEntry.objects.exists()
 
@@ -205,7 +213,7 @@ def test_erasing_is_a_permission_of_its_own(client, maintainer, maintainers, rep
     maintainers.permissions.remove(*maintainers.permissions.filter(codename="delete_instance"))
     client.force_login(maintainer)
 
-    assert client.post(f"/instances/{reporting.id}/erase").status_code == 403
+    assert client.post(f"/instances/{reporting.id}/erase", confirmed(reporting, "erase")).status_code == 403
     assert client.post(f"/instances/{reporting.id}/revoke").status_code == 302
 
 
@@ -223,6 +231,145 @@ def test_an_action_that_there_is_not_names_those_there_are(act):
     assert response.status_code == 400
     for name in ACTIONS:
         assert name in response.content.decode()
+
+
+# It is asked before it is done
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_what_happens_is_said_before(client, maintainer, reporting, name):
+    client.force_login(maintainer)
+    changes = {
+        "approve": {"state": "pending", "awaits_approval": True},
+        "restore": {"state": "revoked"},
+        "include": {"exclusion": "manual"},
+    }
+    Instance.objects.update(**changes.get(name, {}))
+
+    response = client.get(f"/instances/{reporting.id}/{name}")
+
+    text = response.content.decode()
+    for consequence in DECISIONS[name].consequences:
+        assert escape(str(consequence)) in text
+    assert reporting.id[:8] in text
+    assert 'name="reason"' in text
+    assert ('name="confirmation"' in text) == (name == "erase")
+    assert ("1 snapshot is deleted" in text) == (name == "erase")
+
+
+@pytest.mark.parametrize("name", ["approve", "restore", "include"])
+def test_what_is_so_already_is_not_asked(client, maintainer, reporting, name):
+    client.force_login(maintainer)
+
+    text = client.get(f"/instances/{reporting.id}/{name}").content.decode()
+
+    assert "That is so already" in text
+    assert 'name="reason"' not in text
+
+
+@pytest.mark.parametrize("typed", [None, "", "yes", "00000000", "short"])
+def test_nothing_is_erased_without_the_beginning_of_its_id(client, maintainer, reporting, typed):
+    client.force_login(maintainer)
+    typed = reporting.id[:7] if typed == "short" else typed
+
+    response = client.post(f"/instances/{reporting.id}/erase", {} if typed is None else {"confirmation": typed})
+
+    assert response.status_code == 400
+    assert f"Nothing was erased. Type {reporting.id[:8]} here" in response.content.decode()
+    assert Instance.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("typed", [lambda pk: f" {pk[:8].upper()} ", lambda pk: pk])
+def test_its_id_may_be_typed_large_or_whole(act, reporting, typed):
+    assert act("erase", confirmation=typed(reporting.id)).redirect_chain
+    assert not Instance.objects.exists()
+
+
+# Why
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "detail"),
+    [
+        ("revoke", {}, "Cloned disk image"),
+        ("restore", {"state": "revoked"}, "Cloned disk image"),
+        ("exclude", {}, "manual: Cloned disk image"),
+        ("include", {"exclusion": "manual"}, "Cloned disk image"),
+        ("approve", {"state": "pending", "awaits_approval": True}, "Cloned disk image"),
+    ],
+)
+def test_the_reason_stands_in_its_history_and_in_the_audit_log(act, reporting, name, before, detail):
+    Instance.objects.update(**before)
+
+    response = act(name, reason=" Cloned   disk image ")
+
+    event = Event.objects.filter(kind__in=Event.DECISIONS).get()
+    assert event.detail == detail
+    assert "Cloned disk image" in response.content.decode()
+    assert LogEntry.objects.get().get_change_message().endswith(" Reason: Cloned disk image")
+
+
+def test_the_reason_of_an_erasure_is_in_the_audit_log_alone(act):
+    act("erase", reason="Its operator asked for it")
+
+    assert [event.detail for event in Event.objects.all()] == ["by a maintainer"]
+    assert "Its operator asked for it" in LogEntry.objects.get().get_change_message()
+
+
+def test_an_exclusion_with_a_reason_is_counted_as_one_without(act, reporting):
+    act("exclude", reason="test: it is not")
+    application = Application.objects.get()
+
+    excluded = row(reporting)
+    assert excluded.exclusion == "manual"
+    [(_, states)] = history.replay(application, [timezone.now()])
+    assert [state.exclusion for state in states.states] == ["manual"]
+    [event] = Event.objects.filter(kind=Event.Kind.EXCLUDED)
+    assert event.words == "By hand: test: it is not"
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("asked by alice@example.com", "e-mail address"),
+        ("alice (at) example (dot) com", "e-mail address"),
+        ("flood from 203.0.113.77", "IP address"),
+        ("see /home/alice/notes", "path of a user&#x27;s folder"),
+    ],
+)
+@pytest.mark.parametrize("name", ["revoke", "exclude", "erase"])
+def test_a_reason_that_looks_personal_is_refused_and_nothing_is_done(client, maintainer, reporting, name, reason, kind):
+    client.force_login(maintainer)
+    before = Instance.objects.values().get()
+
+    response = client.post(f"/instances/{reporting.id}/{name}", {**confirmed(reporting, name), "reason": reason})
+
+    text = response.content.decode()
+    assert response.status_code == 400
+    assert kind in text
+    assert "Leave that out" in text
+    assert escape(reason) in text  # What was typed is still there to be changed.
+    assert Instance.objects.values().get() == before
+    assert not LogEntry.objects.exists()
+    assert not Event.objects.filter(kind__in=Event.DECISIONS).exists()
+
+
+@pytest.mark.parametrize("reason", ["x" * 201, "two\nlines", "\0"])
+def test_a_reason_is_one_line_of_bounded_length(client, maintainer, reporting, reason):
+    client.force_login(maintainer)
+
+    assert client.post(f"/instances/{reporting.id}/revoke", {"reason": reason}).status_code == 400
+    assert row(reporting).state == Instance.State.ACTIVE
+
+
+def test_a_reason_of_full_length_and_any_script_is_kept(act, reporting, hostile):
+    for reason in [*(text for text in hostile if text.isprintable() and text.strip()), "ü" * 200]:
+        response = act("exclude", reason=reason)
+
+        assert response.status_code == 200
+        assert Event.objects.latest("pk").detail == f"manual: {' '.join(reason.split())}"
+        assert "<script>alert" not in response.content.decode()
 
 
 # What was decided is known of past times too

@@ -139,7 +139,7 @@ def test_users_and_their_rights_are_logged(post, viewer, other_team):
 
 @pytest.mark.parametrize("name", ["revoke", "restore", "exclude", "include", "erase"])
 def test_the_pages_actions_are_logged(post, two, name):
-    [(flag, of, message)] = post(f"/instances/{two[0].pk}/{name}", {})
+    [(flag, of, message)] = post(f"/instances/{two[0].pk}/{name}", {"confirmation": two[0].short_id})
 
     assert (flag, of) == (DELETION if name == "erase" else CHANGE, str(two[0].pk))
     assert message

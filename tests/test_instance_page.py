@@ -268,7 +268,7 @@ def test_a_viewer_is_offered_no_action_and_a_maintainer_is(get, client, ledger, 
 
     text = get(instance).content.decode()
     for name in ("revoke", "exclude", "erase"):
-        assert f'action="/instances/{instance.pk}/{name}"' in text
+        assert f'href="/instances/{instance.pk}/{name}"' in text
     assert "/restore" not in text
     assert "/include" not in text
 
@@ -282,7 +282,7 @@ def test_what_was_done_is_offered_to_be_taken_back(get, client, ledger, maintain
     text = get(instance).content.decode()
 
     for name in ("restore", "include"):
-        assert f'action="/instances/{instance.pk}/{name}"' in text
+        assert f'href="/instances/{instance.pk}/{name}"' in text
     assert "/revoke" not in text
 
 

@@ -134,6 +134,8 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "instances/<uuid:pk>/": ("/instances/{instance}/", OUR_TEAM),
     "instances/<uuid:pk>/<slug:name>": ("/instances/{instance}/revoke", (302, 405, 405, 405, 405)),
     "admin/": ("/admin/", REDIRECTED),
+    "instances/<uuid:pk>/<slug:name>": ("/instances/{instance}/revoke", (302, 404, 403, 200, 200)),
+    "admin/": ("/admin/", ANY_STAFF),
     "admin/search/": ("/admin/search/?s=ledger&extended=1", (302, 404, 404, 404, 404)),
     "admin/login/": ("/admin/login/", (200, 302, 302, 302, 302)),
     "admin/login/code/": ("/admin/login/code/", (302, 302, 302, 302, 302)),

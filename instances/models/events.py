@@ -13,6 +13,18 @@ from instances.models.applications import Application
 from instances.querysets import EventQuerySet
 
 BY_ITSELF = "by itself"
+# Between the reason of an exclusion and why, in the detail of its event.
+WHY = ": "
+
+
+def exclusion_detail(reason: str, why: str) -> str:
+    return f"{reason}{WHY}{why}" if why else reason
+
+
+def of_exclusion(detail: str) -> tuple[str, str]:
+    """The reason of an exclusion (one of Instance.Exclusion) out of its event's detail, and why; "" if nobody said."""
+    reason, _, why = detail.partition(WHY)
+    return reason, why
 
 
 class Event(models.Model):
@@ -75,13 +87,14 @@ class Event(models.Model):
 
     @property
     def words(self) -> str:
-        """The detail for people: in their language, and the reason of an exclusion by its name."""
+        """The detail for people: in their language, and of an exclusion its reason by name, and why if anybody said so."""
         from instances.models.instances import Instance  # At the top it would be a circle.
 
-        names = dict(Instance.Exclusion.choices)
-        if self.kind == self.Kind.EXCLUDED:
-            return str(names.get(self.detail, self.detail))
-        return telling.in_words(self.detail)
+        if self.kind != self.Kind.EXCLUDED:
+            return telling.in_words(self.detail)
+        reason, why = of_exclusion(self.detail)
+        name = str(dict(Instance.Exclusion.choices).get(reason, reason))
+        return f"{name}: {why}" if why else name
 
     @classmethod
     def note_erasure(cls, application: int, by: str) -> None:

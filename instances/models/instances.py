@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from instances.enrolment import EnrolmentToken
 from instances.exceptions import NotAdmitted
 from instances.models.applications import Application
-from instances.models.events import Event
+from instances.models.events import Event, exclusion_detail
 from instances.models.keys import PublicKey
 from instances.querysets import InstanceQuerySet
 from instances.slugs import slug_for
@@ -282,7 +282,9 @@ class Instance(models.Model):
         self.note(Event.Kind.ROTATED, f"{key.fingerprint}, in place of {retired.fingerprint if retired else 'none'}")
         return True
 
-    def approve(self) -> None:
+    # What people decide may come with a text that says why, for those who come after them: into the event it goes.
+
+    def approve(self, why: str = "") -> None:
         """Lets it in, if it waits: it counts from now on if it has ever signed anything, or else once it does."""
         with transaction.atomic():
             # Locked, so that a first signature of this very moment is seen.
@@ -290,30 +292,31 @@ class Instance(models.Model):
             if instance is None:
                 return
             self.state = self.State.ACTIVE if instance.activated_at else self.State.PENDING
-            self._decide(Event.Kind.APPROVED, timezone.now(), state=self.state, awaits_approval=False)
+            self._decide(Event.Kind.APPROVED, timezone.now(), why, state=self.state, awaits_approval=False)
             self.application.confirm()
 
-    def revoke(self) -> None:
+    def revoke(self, why: str = "") -> None:
         """Nothing that it signs is accepted any more, and it counts nowhere."""
         now = timezone.now()
-        self._decide(Event.Kind.REVOKED, now, state=self.State.REVOKED, revoked_at=now)
+        self._decide(Event.Kind.REVOKED, now, why, state=self.State.REVOKED, revoked_at=now)
 
-    def restore(self) -> None:
+    def restore(self, why: str = "") -> None:
         """Takes a revocation back."""
         counts = self.activated_at and not self.awaits_approval
         state = self.State.ACTIVE if counts else self.State.PENDING
-        self._decide(Event.Kind.RESTORED, timezone.now(), state=state, revoked_at=None)
+        self._decide(Event.Kind.RESTORED, timezone.now(), why, state=state, revoked_at=None)
 
-    def exclude(self, reason: str) -> None:
+    def exclude(self, reason: str, why: str = "") -> None:
         """It keeps reporting, but is not counted, for the reason given (one of Exclusion)."""
         now = timezone.now()
         reason = self.Exclusion(reason)
-        self._decide(Event.Kind.EXCLUDED, now, detail=reason, exclusion=reason, excluded_at=now)
+        detail = exclusion_detail(reason, why)
+        self._decide(Event.Kind.EXCLUDED, now, detail, exclusion=reason, excluded_at=now)
 
-    def include(self, *, by_rule: bool = False) -> None:
+    def include(self, why: str = "", *, by_rule: bool = False) -> None:
         """Takes an exclusion back. When a person does so it sticks: no rule excludes the instance any more."""
         rules_apply = self.rules_apply and by_rule
-        self._decide(Event.Kind.INCLUDED, timezone.now(), exclusion="", excluded_at=None, rules_apply=rules_apply)
+        self._decide(Event.Kind.INCLUDED, timezone.now(), why, exclusion="", excluded_at=None, rules_apply=rules_apply)
 
     def _decide(self, kind: str, at: datetime, detail: str = "", **fields: Any) -> None:
         """Writes what was decided, and the event by which the count of a past time knows of it."""
