@@ -84,10 +84,10 @@ def _without_late(runs: list[list[Sighting]]) -> list[list[Sighting]]:
 def silences(
     times: Sequence[datetime], window: timedelta, blur: Callable[[datetime], timedelta], now: datetime
 ) -> Iterator[Stretch]:
-    """Where nothing was reported for longer than the active window. `blur` says how far apart two reports of a time may
-    lie only because others between them are no longer kept."""
+    """Where nothing was reported for longer than the active window. `blur` says for how long before a report of that
+    time there may have been others that are no longer kept."""
     for before, after in pairwise(times):
-        if after - before > window + blur(before):
+        if after - before > window + blur(after):
             yield Stretch("silent", before, after)
     if times and now - times[-1] > window:
         yield Stretch("silent", times[-1], None)

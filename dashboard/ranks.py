@@ -41,6 +41,10 @@ class Rank:
     factor: float | None  # How many times the median it is, where that is notable.
     stands_out: bool  # Whether somebody who looks for what is odd should look at it.
 
+    @property
+    def percent(self) -> float:
+        return self.share * 100
+
 
 def rank(value: Number, figures: Figures) -> Rank | None:
     """None where too few report the metric to compare anything with."""

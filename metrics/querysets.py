@@ -31,17 +31,20 @@ BATCH_ROWS = 200
 
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
-    def newest_of(self, instance: Instance) -> Snapshot | None:
-        return self.filter(instance=instance).order_by("-timestamp").first()
+    def newest_of(self, instance: Instance, until: datetime | None = None) -> Snapshot | None:
+        """The instance's newest snapshot; of those not after a moment, if one is given."""
+        rows = self.filter(instance=instance).order_by("-timestamp")
+        return (rows.filter(timestamp__lte=until) if until else rows).first()
 
     def newest_times_of(self, instance: Instance, since: datetime, at_most: int) -> list[datetime]:
         """When it has reported since then, oldest first; of many times the newest. Out of the key alone."""
         times = self.filter(instance=instance, timestamp__gte=since).order_by("-timestamp")
         return list(times.values_list("timestamp", flat=True)[:at_most])[::-1]
 
-    def spread(self, instance: Instance, edges: list[datetime]) -> Self:
-        """The instance's newest snapshot of each stretch that lies between two neighbouring edges, which ascend; the
-        later edge belongs to the stretch. Each is found by the key, so it costs the same however many there are."""
+    def spread(self, instance: Instance, edges: list[datetime], *, oldest: bool = False) -> Self:
+        """The instance's newest snapshot (or oldest) of each stretch that lies between two neighbouring edges, which
+        ascend; the later edge belongs to the stretch. Each is found by the key, so it costs the same however many there
+        are."""
         connection, fields = connections[self.db], self.model._meta
         pk = fields.get_field("instance").get_db_prep_value(instance.pk, connection)
         timestamp = fields.get_field("timestamp")
@@ -53,7 +56,7 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
             f"WITH stretch (after, until) AS (VALUES {', '.join(['(%s, %s)'] * len(stretches))}) "  # noqa: S608
             f"SELECT (SELECT timestamp FROM {connection.ops.quote_name(fields.db_table)} AS one"
             " WHERE one.instance_id = %s AND one.timestamp > stretch.after AND one.timestamp <= stretch.until"
-            " ORDER BY one.timestamp DESC LIMIT 1) FROM stretch",
+            f" ORDER BY one.timestamp {'ASC' if oldest else 'DESC'} LIMIT 1) FROM stretch",
             [*(bound for stretch in stretches for bound in stretch), pk],
         )
         return self.filter(instance=instance, timestamp__in=newest).order_by("timestamp")

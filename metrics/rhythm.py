@@ -11,6 +11,9 @@ from typing import Self
 
 # Two intervals can be one and its half; of three times nothing regular is to be seen.
 FEWEST_TIMES = 4
+# An interval is judged by so many before it and after it, as it may be set anew: what has always come every six hours
+# has missed nothing once it comes every hour.
+NEIGHBOURS = 12
 # Of a client that reports several times a second, as one that catches up does, the number of misses means nothing.
 SHORTEST = timedelta(seconds=1)
 
@@ -20,8 +23,8 @@ class Rhythm:
     """Its own beat, which need not be the one that the application asks for."""
 
     reports: int
-    interval: timedelta  # Between two reports, the median.
-    missed: int  # Reports that its own interval would have made it send in between.
+    interval: timedelta  # Between two reports, the median of the newest ones.
+    missed: int  # Reports that the interval of that time would have made it send in between.
     longest: timedelta  # The longest time between two.
 
     @classmethod
@@ -30,10 +33,10 @@ class Rhythm:
         if len(times) < FEWEST_TIMES:
             return None
         gaps = [after - before for before, after in pairwise(times)]
-        interval = max(timedelta(seconds=median(gap.total_seconds() for gap in gaps)), SHORTEST)
+        usual = [_usual(gaps[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1]) for place in range(len(gaps))]
         # Rounded, so that jitter of less than half an interval is no miss.
-        missed = sum(max(0, round(gap / interval) - 1) for gap in gaps)
-        return cls(len(times), interval, missed, max(gaps))
+        missed = sum(max(0, round(gap / interval) - 1) for gap, interval in zip(gaps, usual, strict=True))
+        return cls(len(times), _usual(gaps[-2 * NEIGHBOURS :]), missed, max(gaps))
 
     @property
     def kept(self) -> float:
@@ -43,3 +46,7 @@ class Rhythm:
     def overdue(self, last: datetime, now: datetime) -> int:
         """How many reports are missing since the last one; one that is late by less than half an interval is not."""
         return max(0, round((now - last) / self.interval) - 1)
+
+
+def _usual(gaps: Sequence[timedelta]) -> timedelta:
+    return max(timedelta(seconds=median(gap.total_seconds() for gap in gaps)), SHORTEST)

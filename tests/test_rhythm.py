@@ -41,6 +41,13 @@ def test_its_interval_is_its_own_and_not_spoilt_by_one_long_silence():
     assert Rhythm.of(times(0, 24, 48, 72, 96, 960, 984)).interval == 24 * HOUR
 
 
+def test_what_is_set_to_another_interval_has_missed_nothing():
+    rhythm = Rhythm.of(times(*range(0, 300, 6), *range(300, 400)))
+
+    assert (rhythm.interval, rhythm.missed) == (HOUR, 0)
+    assert Rhythm.of(times(*range(100), *range(100, 400, 6))).missed == 0
+
+
 def test_one_that_has_caught_up_in_a_burst_has_no_interval_of_nothing():
     burst = [NOW + timedelta(microseconds=number) for number in range(10)]
 

@@ -37,6 +37,23 @@ def test_of_each_stretch_it_is_the_newest(ledger):
     assert chosen(instance, [NOW - HOUR * back for back in (3, 2, 1, 0)]) == [NOW - HOUR * back for back in (2, 1, 0)]
 
 
+def test_it_can_be_the_oldest(ledger):
+    instance = fleet.instance(ledger, {NOW - MINUTE * 20 * back: {} for back in range(7)})
+    bounds = [NOW - HOUR * back for back in (3, 2, 1, 0)]
+
+    oldest = [snapshot.timestamp for snapshot in Snapshot.objects.spread(instance, bounds, oldest=True)]
+
+    assert oldest == [NOW - 2 * HOUR, NOW - 100 * MINUTE, NOW - 40 * MINUTE]
+
+
+def test_the_newest_until_a_moment_is_found(ledger):
+    instance = fleet.instance(ledger, {NOW - HOUR: {"n": 1}, NOW: {"n": 2}})
+
+    assert Snapshot.objects.newest_of(instance).metrics == {"n": 2}
+    assert Snapshot.objects.newest_of(instance, NOW - HOUR).metrics == {"n": 1}
+    assert Snapshot.objects.newest_of(instance, NOW - 2 * HOUR) is None
+
+
 def test_the_later_edge_belongs_to_a_stretch_and_the_earlier_does_not(ledger):
     instance = fleet.instance(ledger, {NOW - HOUR: {}, NOW - HOUR + MICROSECOND: {}, NOW: {}})
 
