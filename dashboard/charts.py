@@ -14,9 +14,8 @@ from dashboard.sheets import Sheet
 from instances.models import Application, Instance
 from metrics.census import Census
 from metrics.figures import Figures
-from metrics.flatten import is_number, scalars
 from metrics.keys import Metric, Metrics
-from metrics.models import ClosedCensus, Snapshot
+from metrics.models import ClosedCensus
 from metrics.periods import Period
 from metrics.units import Unit
 
@@ -256,20 +255,3 @@ def _times(application: Application, period: Period, census: Census) -> list[dat
     stride = -(-len(closings) // MAX_POINTS) or 1
     # Counted from the end, so that the newest one is always among them.
     return [at for at in closings[::-1][::stride][::-1] if at < census.at]
-
-
-def instance_history(instance: Instance, since: datetime) -> dict[str, Series]:
-    """Each number that the instance has reported since then, at most MAX_POINTS points each, evenly thinned."""
-    rows = list(
-        Snapshot.objects.filter(instance=instance, timestamp__gte=since)
-        .order_by("timestamp")
-        .values_list("timestamp", "metrics")
-    )
-    stride = -(-len(rows) // MAX_POINTS) or 1
-    # Counted from the end, so that the newest one is always among them.
-    kept: list[tuple[datetime, dict[str, Any]]] = [
-        (at, scalars(metrics)) for at, metrics in reversed(rows[::-1][::stride])
-    ]
-    numbers = [(at, {key: value for key, value in flat.items() if is_number(value)}) for at, flat in kept]
-    keys = {key for _, values in numbers for key in values}
-    return {key: Series([Point(at, values.get(key)) for at, values in numbers]) for key in keys}

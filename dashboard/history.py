@@ -8,7 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.http import QueryDict
 from django.utils.translation import gettext
 
-from instances.models import Application, Event, Instance
+from instances.models import Application, Event
 from instances.querysets import EventQuerySet
 from instances.wire import parse_uuid
 
@@ -48,9 +48,3 @@ class HistoryTable:
         """The query string of this view with some of it changed; back on its first page unless that is the change."""
         kept = {"kind": self.kind, "instance": str(self.instance or "")}
         return "?" + urlencode({name: value for name, value in {**kept, **changes}.items() if value != ""})
-
-
-def newest_of(instance: Instance) -> tuple[list[Event], bool]:
-    """The instance's newest lines, and whether there are more."""
-    rows = list(Event.objects.of(instance.application).filter(instance=instance)[: NEWEST + 1])
-    return rows[:NEWEST], len(rows) > NEWEST

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import get_language
+
 from dashboard.charts import MAX_POINTS, Point, Series
-from dashboard.numbers import Number, change, exact
+from dashboard.numbers import Number, change
 from instances.models import Instance
 from metrics import periods
 from metrics.flatten import is_number, scalars
+from metrics.keys import Metric
 from metrics.models import Snapshot
 
 # So many points are more than a sparkline has pixels to tell apart.
@@ -27,35 +30,25 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Both:
-    """A value in two reports; None where it is not in one of them."""
+class TextChange:
+    """A text or a boolean that was another one in the report before. None: it was not reported."""
 
+    at: datetime
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric in two reports; None where it is not in one of them."""
+
+    metric: Metric
     before: Any
     after: Any
 
     @property
-    def before_text(self) -> str:
-        return as_text(self.before)
-
-    @property
-    def after_text(self) -> str:
-        return as_text(self.after)
-
-
-@dataclass(frozen=True)
-class TextChange(_Both):
-    """A text or a boolean that was another one in the report before."""
-
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Difference(_Both):
-    key: str
-
-    @property
     def change(self) -> str:
-        return change(self.before, self.after) if is_number(self.before) and is_number(self.after) else ""
+        return changed(self.before, self.after)
 
     @property
     def weight(self) -> tuple[int, float]:
@@ -99,23 +92,26 @@ def text_changes(reports: Iterable[Report], key: str) -> list[TextChange]:
     before: Report | None = None
     for report in reports:
         if before is not None and _differs(before.values.get(key), report.values.get(key)):
-            found.append(TextChange(before.values.get(key), report.values.get(key), report.at))
+            found.append(TextChange(report.at, before.values.get(key), report.values.get(key)))
         before = report
     return found[::-1]
 
 
-def differences(before: Report, after: Report, keys: Iterable[str]) -> list[Difference]:
-    """Those of the keys whose values differ, the most telling first."""
-    found = [Difference(before.values.get(key), after.values.get(key), key) for key in keys]
+def differences(before: Report, after: Report, metrics: Iterable[Metric]) -> list[Difference]:
+    """Those of the metrics whose values differ, the most telling first."""
+    found = [Difference(metric, before.values.get(metric.key), after.values.get(metric.key)) for metric in metrics]
     found = [difference for difference in found if _differs(difference.before, difference.after)]
     return sorted(found, key=lambda difference: difference.weight, reverse=True)
 
 
+def changed(before: Any, after: Any) -> str:
+    """By how much a number has changed, as a signed percentage; "" where one of the two is none."""
+    return change(before, after, get_language() or "en") if is_number(before) and is_number(after) else ""
+
+
 def as_text(value: Any) -> str:
-    """A string as it is, a number with all its digits, anything else as JSON, whatever its shape."""
-    if isinstance(value, str):
-        return value
-    return exact(value) if is_number(value) else json.dumps(value, ensure_ascii=False)
+    """A string as it is; anything else as JSON, whatever its shape."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _differs(one: Any, other: Any) -> bool:

@@ -1,6 +1,5 @@
 """A fleet's past: what a point of a chart is, and that it is the same number as a census of then."""
 
-import itertools
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -19,7 +18,6 @@ from dashboard.charts import (
     Point,
     active_history,
     fleet_history,
-    instance_history,
     metric_history,
     sparkline,
 )
@@ -518,18 +516,3 @@ def test_a_sparkline_leaves_a_gap_in_proportion_to_time():
     points = [Point(NOW, 1), Point(NOW + HOUR, None), Point(NOW + HOUR * 3, 3), Point(NOW + HOUR * 4, 1)]
 
     assert [place.split(",")[0] for place in sparkline(points).split()] == ["0.0", "90.0", "120.0"]
-
-
-def test_an_instances_own_history_is_thinned_and_keeps_the_newest(ledger):
-    made = instance(ledger, {CLOSING - MINUTE * ago: {"users": ago, "plan": "pro"} for ago in range(5)})
-    Snapshot.objects.bulk_create(
-        Snapshot(instance=made, timestamp=CLOSING - MINUTE * ago, metrics={"users": ago}) for ago in range(5, 1000)
-    )
-
-    series = instance_history(made, CLOSING - MINUTE * 900)
-
-    assert set(series) == {"users"}
-    points = series["users"].points
-    assert len(points) <= 400
-    assert (points[-1].at, points[-1].value) == (CLOSING, 0)
-    assert len({later.at - earlier.at for earlier, later in itertools.pairwise(points)}) == 1

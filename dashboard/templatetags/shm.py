@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext
 
-from dashboard import numbers
+from dashboard import numbers, reports, words
 from dashboard.charts import Chart
 from dashboard.history import HistoryTable
 from dashboard.tables import Column, InstanceTable
@@ -60,6 +60,12 @@ def exact(value: numbers.Number, unit: InUnit = "") -> str:
 
 
 @register.filter
+def told(value: Any, unit: InUnit = "") -> str:
+    """A value by its shape: a number in its unit, a text as it is, anything else as JSON."""
+    return exact(value, unit) if is_number(value) else reports.as_text(value)
+
+
+@register.filter
 def percent(share: float) -> str:
     """A share of 0 to 1; less than half a percent is said to be so instead of rounded to nothing."""
     return numbers.share(share, language())
@@ -75,6 +81,18 @@ def ago(moment: datetime | None) -> SafeString:
     else:
         text = gettext("%(time)s ago") % {"time": timesince(moment, depth=1)}
     return format_html('<time datetime="{}" title="{}">{}</time>', format_timestamp(moment), _in_utc(moment), text)
+
+
+@register.filter
+def span(length: timedelta) -> str:
+    """A length of time in words."""
+    return words.span(length)
+
+
+@register.filter
+def unlocalized(number: float) -> str:
+    """For SVG: a number as it is written there, whatever the language."""
+    return f"{number:g}"
 
 
 @register.filter

@@ -87,7 +87,7 @@ class Event(models.Model):
 
     @property
     def words(self) -> str:
-        """The detail for people: in their language, and of an exclusion its reason by name, and why if anybody said so."""
+        """The detail for people: in their language, and of an exclusion its reason by name and why, if anybody said."""
         from instances.models.instances import Instance  # At the top it would be a circle.
 
         if self.kind != self.Kind.EXCLUDED:

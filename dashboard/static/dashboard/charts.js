@@ -217,7 +217,7 @@ function savePicture(button) {
 }
 
 async function copy(button) {
-  const code = button.parentElement.querySelector("pre"), text = button.textContent;
+  const code = button.parentElement.querySelector("pre, code"), text = button.textContent;
   // Browsers lend the clipboard to HTTPS and localhost alone; elsewhere one key is left to press.
   if (navigator.clipboard) await navigator.clipboard.writeText(code.textContent);
   else getSelection().selectAllChildren(code);
