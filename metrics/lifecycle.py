@@ -140,32 +140,66 @@ def _count(counts: Sequence[int | None], measure: Measure) -> int | None:
     return counts[measure] if len(counts) > measure else None
 
 
-def curve(censuses: Mapping[datetime, Cohorts], measure: Measure) -> list[Stay]:
-    """What stays until each age, from 0 weeks on: all cohorts that reached the age at one of these Mondays, pooled.
+@dataclass(frozen=True)
+class Survival:
+    """The share of those who came that is still there at an age in whole weeks, and how many have been seen at it."""
 
-    Who is too young for an age is neither in its size nor among those there, so that the present's end of the data
-    (right censoring) bends nothing; who came before these Mondays counts from the age that they find it at. That is the
-    period life table of demography (Preston, Heuveline and Guillot, "Demography", 2001, chapter 3), with the
-    survivors counted at each age instead of multiplied up from the chances of each week, as by the product-limit
-    estimator (Kaplan and Meier, "Nonparametric Estimation from Incomplete Observations", 1958): that one lets nobody
-    come back, and here some do. The price is that a share may rise where older cohorts stayed better than younger ones.
+    age: int
+    size: int
+    share: float
+
+
+def curve(censuses: Mapping[datetime, Cohorts], measure: Measure) -> list[Survival]:
+    """Which share stays until each age, from 0 weeks on, as it went at these Mondays.
+
+    The product-limit estimator (Kaplan and Meier, "Nonparametric Estimation from Incomplete Observations", 1958) on
+    the counts of cohorts instead of single lives: from one week to the next the chance to stay is taken of all cohorts
+    that were seen at both ages, and the chances are multiplied. So a cohort counts for as long as it has been seen and
+    bends nothing afterwards (right censoring); one that came before these Mondays counts from the age that it had then
+    (left truncation). Unlike there, some come back: a week's chance may be above 1, the share never is; and where all
+    had left, it is the plain share of those that are back.
 
     Ends where fewer than FEWEST are left to say something, unless there never were as many.
     """
-    sizes: dict[int, int] = defaultdict(int)
-    there: dict[int, int] = defaultdict(int)
-    for at, by_week in censuses.items():
-        for week, counts in by_week.items():
-            age = age_of(week, at)
-            seen = _count(counts, measure)
-            if age >= 0 and seen is not None:
-                sizes[age] += counts[0] or 0
-                there[age] += seen
-    made = [Stay(age, sizes[age], there[age]) for age in sorted(sizes)]
-    enough = min(FEWEST, max(sizes.values(), default=0))
-    while made and made[-1].size < enough:
+    seen = _by_age(censuses, measure)
+    if 0 not in seen:
+        return []
+    made = [Survival(0, _size(seen[0]), sum(there for _, there in seen[0].values()) / _size(seen[0]))]
+    # To an age that nobody was seen at, or only others than at the one before, no chance leads.
+    while seen.get(age := len(made), {}).keys() & seen[age - 1].keys():
+        made.append(Survival(age, _size(seen[age]), _share(seen[age], seen[age - 1], made[-1].share)))
+    enough = min(FEWEST, max(survival.size for survival in made))
+    while made[-1].size < enough:
         made.pop()
     return made
+
+
+_Seen = dict[str, tuple[int, int]]  # Of each cohort at one age, by its week: how many it was, and how many were there.
+
+
+def _by_age(censuses: Mapping[datetime, Cohorts], measure: Measure) -> dict[int, _Seen]:
+    seen: dict[int, _Seen] = defaultdict(dict)
+    for at, by_week in censuses.items():
+        for week, counts in by_week.items():
+            age, size, there = age_of(week, at), counts[0], _count(counts, measure)
+            if age >= 0 and size and there is not None:
+                seen[age][week] = size, there
+    return seen
+
+
+def _size(seen: _Seen) -> int:
+    return sum(size for size, _ in seen.values())
+
+
+def _share(now: _Seen, before: _Seen, share_before: float) -> float:
+    """`share_before`, times the chance to stay of those cohorts that were seen both times."""
+    both = now.keys() & before.keys()
+    there = sum(now[week][1] for week in both)
+    # A cohort that has become smaller, because some are not counted any more, was so before as well.
+    had = sum(before[week][1] * now[week][0] / before[week][0] for week in both)
+    if not had:
+        return there / sum(now[week][0] for week in both)
+    return min(1.0, share_before * there / had)
 
 
 def age_of(week: str, at: datetime) -> int:
@@ -174,12 +208,12 @@ def age_of(week: str, at: datetime) -> int:
     return (at - monday) // WEEK - 1
 
 
-def until(made: Sequence[Stay], age: int) -> Stay | None:
+def until(made: Sequence[Survival], age: int) -> Survival | None:
     """What stays until this age, None if nobody is as old."""
-    return next((stay for stay in made if stay.age == age), None)
+    return next((survival for survival in made if survival.age == age), None)
 
 
-def half(made: Sequence[Stay]) -> Stay | None:
+def half(made: Sequence[Survival]) -> Survival | None:
     """The first age that no more than half have stayed to, the median of the time that they stay; None if more than
     half are still there at the greatest age known."""
-    return next((stay for stay in made if stay.share is not None and stay.share <= 0.5), None)
+    return next((survival for survival in made if survival.share <= 0.5), None)

@@ -10,7 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.census import State, count, week_of
-from metrics.lifecycle import FEWEST, Cohort, Flow, Measure, Stay, age_of, cohorts, curve, flows, half, together, until
+from metrics.lifecycle import (
+    FEWEST,
+    Cohort,
+    Flow,
+    Measure,
+    Stay,
+    Survival,
+    age_of,
+    cohorts,
+    curve,
+    flows,
+    half,
+    together,
+    until,
+)
 from metrics.periods import DAY, HOUR, WEEK, monday
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -138,38 +152,65 @@ def test_what_older_censuses_have_not_counted_is_not_known():
 
     assert made.stays == [Stay(1, 8, None)]
     assert made.stays[0].share is None
+    censuses = {MONDAY: {"2026-11-09": [8, 6]}}
     assert curve(censuses, Measure.REPORTED) == []
-    assert curve(censuses, Measure.ACTIVE) == [Stay(1, 8, 6)]
+    assert curve(censuses, Measure.ACTIVE) == [Survival(0, 8, 0.75)]
 
 
-def test_cohorts_are_pooled_by_their_size_and_those_too_young_left_out():
+def test_each_week_s_chance_is_that_of_all_who_were_seen_before_and_after_it():
     censuses = {
-        MONDAY - WEEK: {"2026-11-02": [90, 90, 90]},
-        MONDAY: {
-            "2026-10-26": [10, 5, 5],
-            "2026-11-02": [90, 81, 80],
-            "2026-11-09": [30, 30, 30],
-            "2026-11-16": [1] * 3,
-        },
+        MONDAY - WEEK: {"2026-10-26": [10, 8, 0], "2026-11-02": [90, 90, 0], "2026-11-16": [1, 1, 1]},
+        MONDAY: {"2026-10-26": [10, 6, 0], "2026-11-02": [90, 81, 0], "2026-11-09": [30, 24, 0]},
     }
 
     made = curve(censuses, Measure.ACTIVE)
 
-    assert made == [Stay(0, 120, 120), Stay(1, 90, 81), Stay(2, 10, 5)]
-    assert until(made, 1).share == 0.9
+    # At 0 weeks 90 of 90 and 24 of 30; then 81 of 90; then 6 of 8 that were there a week younger.
+    assert [(one.age, one.size) for one in made] == [(0, 120), (1, 100), (2, 10)]
+    assert [one.share for one in made] == pytest.approx([0.95, 0.95 * 0.9, 0.95 * 0.9 * 0.75])
+    assert until(made, 1) == made[1]
     assert until(made, 3) is None
-    assert half(made) == Stay(2, 10, 5)
-    assert half(made[:2]) is None
+    assert half(made) is None
+    assert half([*made, Survival(3, 9, 0.5)]).age == 3
+
+
+def test_who_is_not_counted_any_more_has_not_left():
+    censuses = {MONDAY - WEEK: {"2026-11-02": [20, 20, 20]}, MONDAY: {"2026-11-02": [12, 12, 12]}}
+
+    assert [one.share for one in curve(censuses, Measure.REPORTED)] == [1.0, 1.0]
+
+
+def test_who_comes_back_counts_again_and_nobody_more_than_once():
+    week = "2026-10-26"
+    seen = {MONDAY - WEEK * 2: {week: [8, 8, 8]}, MONDAY - WEEK: {week: [8, 0, 0]}, MONDAY: {week: [8, 6, 6]}}
+    assert [one.share for one in curve(seen, Measure.ACTIVE)] == [1.0, 0.0, 0.75]
+
+    others = {MONDAY - WEEK: {"2026-10-26": [8, 2, 2]}, MONDAY: {"2026-10-26": [8, 8, 8], "2026-11-09": [8, 8, 8]}}
+    others[MONDAY]["2026-11-02"], others[MONDAY - WEEK]["2026-11-02"] = [8, 8, 8], [8, 8, 8]
+    assert max(one.share for one in curve(others, Measure.ACTIVE)) == 1.0
+
+
+def test_a_curve_ends_where_an_age_has_not_been_seen():
+    censuses = {MONDAY: {"2026-11-09": [9, 9, 9], "2026-10-26": [9, 5, 5]}}
+
+    assert [one.age for one in curve(censuses, Measure.ACTIVE)] == [0]
 
 
 def test_the_end_where_too_few_are_left_to_say_something_is_left_out():
-    censuses = {MONDAY: {"2026-11-02": [FEWEST, 4, 4], "2026-10-26": [FEWEST - 1, 1, 1], "2026-10-19": [1, 0, 0]}}
+    older = {"2026-11-02": [FEWEST, 5, 5], "2026-10-26": [4, 4, 4]}
+    censuses = {MONDAY - WEEK: older, MONDAY: {**older, "2026-11-09": [FEWEST, 4, 4]}}
 
-    assert [stay.age for stay in curve(censuses, Measure.ACTIVE)] == [1]
+    assert [one.age for one in curve(censuses, Measure.ACTIVE)] == [0, 1]
+
+
+def test_that_few_came_of_late_does_not_end_it():
+    censuses = {MONDAY: {"2026-11-09": [1, 1, 1], "2026-11-02": [9, 9, 9]}, MONDAY - WEEK: {"2026-11-02": [9, 9, 9]}}
+
+    assert [one.size for one in curve(censuses, Measure.ACTIVE)] == [10, 9]
 
 
 def test_a_fleet_of_one_says_what_there_is():
-    assert curve({MONDAY: {"2026-11-02": [1, 1, 0]}}, Measure.REPORTED) == [Stay(1, 1, 0)]
+    assert curve({MONDAY: {"2026-11-09": [1, 1, 0]}}, Measure.REPORTED) == [Survival(0, 1, 0.0)]
     assert curve({}, Measure.ACTIVE) == []
 
 
@@ -191,7 +232,7 @@ def test_an_age_is_counted_from_the_end_of_the_week(week, at, age):
 
 
 def states(lives, at, window):
-    """The instances as they were at that time. Each by the times of its reports, ascending, and of its exclusion."""
+    """The instances as they were then. Of each: the times of its reports, ascending, and when it is excluded."""
     for number, (reports, excluded_at) in enumerate(lives):
         past = [report for report in reports if report <= at]
         back = [late for early, late in itertools.pairwise(past) if late - early > window]
@@ -263,24 +304,12 @@ def _was_away(life, start, end, window):
 
 @settings(max_examples=80, deadline=None, database=None)
 @given(LIVES, st.sampled_from([7, 30]), st.integers(1, WEEKS))
-def test_what_the_table_and_the_curve_say_is_what_happened(lives, days, span):
+def test_what_the_table_says_is_what_happened(lives, days, span):
     window = DAY * days
     mondays = [MONDAY - WEEK * back for back in range(span)]
     read = documents(lives, mondays, window)
     censuses = {datetime.fromisoformat(at): document["cohorts"] for at, document in read.items()}
     for measure, within in ((Measure.ACTIVE, window), (Measure.REPORTED, WEEK - MICROSECOND)):
-        known = {stay.age: stay for stay in curve(censuses, measure)}
-        sizes, there = {}, {}
-        for at in mondays:
-            for life in lives:
-                if life[0][0] > at or (life[1] and life[1] <= at):
-                    continue
-                age = age_of(week_of(life[0][0]), at)
-                sizes[age] = sizes.get(age, 0) + 1
-                there[age] = there.get(age, 0) + is_there(life, at, within)
-        for age, stay in known.items():
-            assert (stay.size, stay.there) == (sizes[age], there[age])
-        assert all(size < FEWEST for age, size in sizes.items() if age >= 0 and age not in known)
         for cohort in cohorts(censuses, MONDAY, span, measure):
             members = [life for life in lives if week_of(life[0][0]) == cohort.week.isoformat()]
             assert len(cohort.stays) == age_of(cohort.week.isoformat(), MONDAY)
@@ -288,6 +317,35 @@ def test_what_the_table_and_the_curve_say_is_what_happened(lives, days, span):
                 at = MONDAY - WEEK * (len(cohort.stays) - stay.age)
                 counted = [life for life in members if life[0][0] <= at and not (life[1] and life[1] <= at)]
                 assert (stay.size, stay.there) == (len(counted), sum(is_there(life, at, within) for life in counted))
+
+
+# Each of those who stay until they leave: the moment of the first report, and how many days it then goes on reporting.
+STAYS = st.lists(st.tuples(MOMENTS, st.integers(0, WEEKS * 7)), min_size=1, max_size=12)
+
+
+@settings(max_examples=120, deadline=None, database=None)
+@given(STAYS, st.integers(1, WEEKS))
+def test_the_curve_is_that_of_kaplan_and_meier_where_nobody_comes_back(stays, span):
+    window = DAY * 7
+    lives = [([first + DAY * day for day in range(days + 1)], None) for first, days in stays]
+    mondays = [MONDAY - WEEK * back for back in range(span)]
+    read = documents(lives, mondays, window)
+    censuses = {datetime.fromisoformat(at): document["cohorts"] for at, document in read.items()}
+
+    for one in curve(censuses, Measure.ACTIVE):
+        share = 1.0
+        for age in range(1, one.age + 1):
+            # At risk: who was there at a Monday, that age less a week old, and was looked at a week later again.
+            pairs = [
+                (is_there(life, at - WEEK, window), is_there(life, at, window))
+                for at in mondays[:-1]
+                for life in lives
+                if age_of(week_of(life[0][0]), at) == age and life[0][0] <= at - WEEK
+            ]
+            at_risk = sum(before for before, _ in pairs)
+            events = sum(before and not after for before, after in pairs)
+            share = share * (1 - events / at_risk) if at_risk else 0.0
+        assert one.share == pytest.approx(share)
 
 
 @pytest.mark.parametrize("weekday", range(7))
