@@ -15,6 +15,7 @@ urlpatterns = [
     path("applications/<slug:slug>/versions/", page(views.versions_page), name="versions"),
     path("applications/<slug:slug>/releases/", page(releases.save), name="release"),
     path("applications/<slug:slug>/releases/<int:pk>/<slug:name>", page(releases.decide), name="release_action"),
+    path("applications/<slug:slug>/lifecycle/", page(views.lifecycle_page), name="lifecycle"),
     path("applications/<slug:slug>/history/", page(views.history_page), name="history"),
     path("applications/<slug:slug>/history.csv", page(views.history_csv), name="history_csv"),
     path("applications/<slug:slug>/flags/<int:pk>/<slug:name>", page(flags.decide), name="flag_action"),

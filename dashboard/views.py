@@ -17,6 +17,7 @@ from dashboard.applications import ApplicationPage
 from dashboard.decisions import offered
 from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
+from dashboard.lifecycle import LifecyclePage
 from dashboard.metric import MetricPage
 from dashboard.overview import OverviewPage
 from dashboard.tables import InstanceTable
@@ -80,6 +81,15 @@ def versions_page(request: HttpRequest, slug: str) -> HttpResponseBase:
         return file
     title = gettext("Versions of %(name)s") % {"name": application.name}
     return application_tab(request, application, "versions", title, page=page)
+
+
+def lifecycle_page(request: HttpRequest, slug: str) -> HttpResponseBase:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    page = LifecyclePage(application, request.GET, timezone.now())
+    if file := sheets.answer(request, page.sheets, slug):
+        return file
+    title = gettext("Lifecycle of %(name)s") % {"name": application.name}
+    return application_tab(request, application, "lifecycle", title, page=page)
 
 
 def history_page(request: HttpRequest, slug: str) -> HttpResponse:

@@ -125,6 +125,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
         "/applications/ledger/releases/{release}/hide",
         (302, 405, 405, 405, 405),
     ),
+    "applications/<slug:slug>/lifecycle/": ("/applications/ledger/lifecycle/", OUR_TEAM),
     "applications/<slug:slug>/history/": ("/applications/ledger/history/", OUR_TEAM),
     "applications/<slug:slug>/history.csv": ("/applications/ledger/history.csv", OUR_TEAM),
     "applications/<slug:slug>/flags/<int:pk>/<slug:name>": (

@@ -42,6 +42,19 @@ function timeTicks(min, max, width) {
   }
 }
 
+// Of a chart over weeks, whole ones, as many as fit the width.
+function weekTicks(max, width) {
+  const step = Math.max(1, Math.ceil(max / Math.max(2, Math.floor(width / 60))));
+  return Array.from({ length: Math.floor(max / step) + 1 }, (_, place) => ({ value: place * step }));
+}
+
+const days = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" });
+const weeks = new Intl.NumberFormat(language, { style: "unit", unit: "week", unitDisplay: "long" });
+
+function weekFormats() {
+  return { tick: { format: String }, title: weeks };
+}
+
 function timeFormats([first, last]) {
   const tick = last - first <= 2 * DAY ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
   const title = { dateStyle: "medium", timeStyle: "short" };
@@ -54,7 +67,7 @@ function timeFormats([first, last]) {
 // A single point would stand on an axis of no length, and so nowhere: it gets an hour on either side.
 function bounds(data) {
   const times = data.lines.flatMap((line) => line.points.map(([time]) => time));
-  const first = Math.min(...times), last = Math.max(...times);
+  const first = Math.min(...times), last = Math.max(...times) + (data.step ?? 0);
   return first === last ? [first - HOUR, last + HOUR] : [first, last];
 }
 
@@ -63,13 +76,16 @@ const alone = (points, index) => [index - 1, index + 1].every((other) => (points
 
 function options(data) {
   const [min, max] = bounds(data);
-  const times = timeFormats([min, max]);
+  const isOverWeeks = data.over === "weeks", isBars = data.kind === "bars";
+  const times = isOverWeeks ? weekFormats() : timeFormats([min, max]);
   const ticks = { color: color("--shm-muted"), font: { family: "Inter", size: 12 }, padding: 8 };
   const values = data.lines.flatMap((line) => line.points.map(([, value]) => value ?? 0));
   const isShare = data.kind === "share";
   const isRatio = isShare || data.unit === "ratio";
   // Of instances there is no half.
   const whole = !isRatio && values.every(Number.isInteger) ? { precision: 0 } : {};
+  // A bar stands for all of its time and not for its middle, where it is drawn.
+  const title = (x) => (isBars ? days.formatRange(x - data.step / 2, x + data.step / 2 - 1) : times.title.format(x));
   const written = (value) => write(value, isShare ? "ratio" : data.unit);
   return {
     animation: false,
@@ -81,9 +97,12 @@ function options(data) {
         type: "linear",
         min,
         max,
+        offset: false, // Bars would have it, and stand beside the times that they are of.
         border: { display: false },
         grid: { display: false },
-        afterBuildTicks: (axis) => { axis.ticks = timeTicks(axis.min, axis.max, axis.chart.width); },
+        afterBuildTicks: (axis) => {
+          axis.ticks = isOverWeeks ? weekTicks(axis.max, axis.chart.width) : timeTicks(axis.min, axis.max, axis.chart.width);
+        },
         ticks: { ...ticks, autoSkip: false, maxRotation: 0, callback: (value) => times.tick.format(value) },
       },
       y: {
@@ -92,7 +111,7 @@ function options(data) {
         border: { display: false },
         grid: { color: color("--shm-border"), drawTicks: false },
         ticks: { ...ticks, ...whole, maxTicksLimit: 6, callback: written },
-        ...(isShare ? { max: 1 } : { grace: "5%" }),
+        ...(isShare || isOverWeeks ? { max: 1 } : { grace: "5%" }),
       },
     },
     plugins: {
@@ -101,9 +120,9 @@ function options(data) {
         usePointStyle: true,
         displayColors: data.lines.length > 1,
         filter: (item) => !item.dataset.isBand,
-        itemSort: data.kind === "line" ? undefined : (one, other) => other.datasetIndex - one.datasetIndex,
+        itemSort: data.kind === "line" || isBars ? undefined : (one, other) => other.datasetIndex - one.datasetIndex,
         callbacks: {
-          title: (items) => (items.length ? times.title.format(items[0].parsed.x) : ""),
+          title: (items) => (items.length ? title(items[0].parsed.x) : ""),
           label: (item) => {
             const value = item.dataset.sent[item.dataIndex] ?? 0;
             const { label, unit } = item.dataset;
@@ -115,6 +134,31 @@ function options(data) {
       },
       markers: { markers: data.markers },
     },
+  };
+}
+
+const SIGNS = { new: "--shm-line-1", returned: "--shm-line-5", gone: "--shm-line-2", other: "--shm-line-7", net: "--shm-strong" };
+
+// Above zero what came, below what left, stacked; the difference as a line of its own over them.
+function barSet(data, line) {
+  const own = color(SIGNS[line.sign]), isLine = line.sign === "net";
+  return {
+    type: isLine ? "line" : "bar",
+    label: line.label,
+    unit: line.unit,
+    sent: line.points.map(([, value]) => value),
+    data: line.points.map(([x, y]) => ({ x: x + data.step / 2, y })),
+    stack: isLine ? "line" : "bars",
+    order: isLine ? 0 : 1,
+    backgroundColor: isLine ? color("--shm-surface") : own,
+    borderColor: own,
+    borderWidth: isLine ? 1.5 : 0,
+    barPercentage: 0.8,
+    categoryPercentage: 1,
+    maxBarThickness: 48,
+    pointStyle: isLine ? "circle" : "rect",
+    pointRadius: isLine && line.points.length <= 31 ? 2.5 : 0,
+    pointHitRadius: 12,
   };
 }
 
@@ -137,7 +181,7 @@ function lineSet(data, line, place) {
     pointStyle: "line",
     pointRadius: (point) => (alone(points, point.dataIndex) ? 3 : 0),
     pointHitRadius: 12,
-    tension: stacked ? 0 : 0.15,
+    tension: stacked || data.over === "weeks" ? 0 : 0.15,
   };
 }
 
@@ -184,7 +228,8 @@ function draw(box) {
   const data = JSON.parse(document.getElementById(box.dataset.chart).textContent);
   const canvas = box.querySelector("canvas");
   charts.get(canvas)?.destroy();
-  const datasets = [...data.lines.map((line, place) => lineSet(data, line, place)), ...data.bands.flatMap(bandSets)];
+  const lines = data.lines.map((line, place) => (data.kind === "bars" ? barSet(data, line) : lineSet(data, line, place)));
+  const datasets = [...lines, ...data.bands.flatMap(bandSets)];
   charts.set(canvas, new Chart(canvas, { type: "line", data: { datasets }, options: options(data), plugins: [markers] }));
   const button = box.closest("[data-figure]")?.querySelector("[data-png]");
   if (button) button.hidden = false;
