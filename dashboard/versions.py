@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode
 
 from django.http import QueryDict
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import gettext
 
 from dashboard.charts import MAX_POINTS, Chart, Line, Marker, Point, Series
-from dashboard.numbers import exact
 from dashboard.releases import ReleaseForm
 from dashboard.sheets import Sheet
+from dashboard.version_rows import Row, Took, cells, duration
 from instances.models import Application, Instance
 from metrics import adoption, releases, taking, versions
-from metrics.adoption import Seen, Superseded
+from metrics.adoption import Seen
 from metrics.census import Census, Dimension
 from metrics.models import Release
 from metrics.periods import DAY, PERIODS, Period, evenly
@@ -60,74 +60,6 @@ def newest_version(dimension: Dimension, application: Application, known: Sequen
     said = [release.version for release in known if release.by_hand and not release.hidden]
     total = sum(counts.values()) + dimension.folded
     return versions.newest(counts, total, [application.latest_version, *said])
-
-
-@dataclass(frozen=True)
-class Took:
-    """How long a release took to reach a share of the fleet."""
-
-    time: timedelta | None
-    is_known: bool = True  # Not: nobody knows when it was released, or it was there before counting began.
-
-    @property
-    def days(self) -> float | None:
-        return None if self.time is None else round(self.time / DAY, 2)
-
-    def __str__(self) -> str:
-        if self.time is None:
-            return gettext("not yet") if self.is_known else "–"
-        return duration(self.time)
-
-
-def duration(time: timedelta) -> str:
-    """Whole days, as more is not known of it."""
-    days = round(time / DAY)
-    return ngettext("%(days)d day", "%(days)d days", days) % {"days": days} if days else gettext("under a day")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One version: who runs it, and how it came."""
-
-    version: str
-    count: int
-    share: float
-    covered: int  # That run this version or a newer one.
-    covered_share: float
-    trend: Series
-    change: int | None  # Of the last week; None if there was no census a week ago.
-    seen_on: date | None  # UTC. None: it was there when counting began, or was never seen.
-    release: Release | None
-    half: Took
-    most: Took
-    standing: Superseded
-    is_newest: bool
-    is_old: bool
-
-    @property
-    def released_on(self) -> date | datetime | None:
-        """What a maintainer has said is a time, by anybody's clock; what the fleet shows is a day, of UTC."""
-        at = self.release.released_at if self.release else None
-        return at if at is None or (self.release and self.release.by_hand) else at.astimezone(UTC).date()
-
-    @property
-    def is_version(self) -> bool:
-        return versions.is_version(self.version)
-
-    @property
-    def is_prerelease(self) -> bool:
-        return versions.is_prerelease(self.version)
-
-    @property
-    def change_text(self) -> str:
-        if self.change is None:
-            return "–"
-        return ("+" if self.change > 0 else "") + exact(self.change, language=get_language() or "en")
-
-    @property
-    def instances(self) -> str:
-        """The query string of the instance table that lists them."""
-        return "?" + urlencode({"state": "active", "f.app_version": self.version})
 
 
 @dataclass(frozen=True)
@@ -421,14 +353,7 @@ class VersionsPage:
             gettext("Days to 50 %"), gettext("Days to 90 %"), gettext("Newer releases"),
             gettext("Superseded since"),
         ]  # fmt: skip
-        return Sheet("versions", gettext("Versions"), titles, map(_cells, self.rows))
-
-
-def _cells(row: Row) -> list[Any]:
-    covered = [row.covered, row.covered_share] if row.is_version else [None, None]
-    dates = [row.seen_on, row.released_on, row.half.days, row.most.days]
-    standing = list(row.standing) if row.is_version else [None, None]
-    return [row.version, row.count, row.share, *covered, row.change, *dates, *standing]
+        return Sheet("versions", gettext("Versions"), titles, map(cells, self.rows))
 
 
 def _day_of(at: datetime) -> date:

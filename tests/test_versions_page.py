@@ -14,7 +14,8 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from dashboard import versions
-from dashboard.versions import Took, VersionsPage, newest_share
+from dashboard.version_rows import Took
+from dashboard.versions import VersionsPage, newest_share
 from instances.models import Application
 from metrics import taking
 from metrics.census import Census, Dimension
