@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.timesince import timesince
@@ -158,7 +159,10 @@ def lost_metrics(facts: Facts) -> Concern | None:
             " code that sends it."
         ),
         (
-            Link(gettext("Versions in use"), facts.application.get_absolute_url()),
+            Link(
+                gettext("Its history"), f"{_address(facts, 'dashboard:metric')}?{urlencode({'key': facts.lost[0].key})}"
+            ),
+            Link(gettext("Versions"), _address(facts, "dashboard:versions")),
             Link(gettext("Settings"), settings, "instances.change_application"),
         ),
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Prefetch, Q
 from django.http import QueryDict
@@ -165,6 +166,18 @@ class OverviewPage:
         sort = query.get("sort", DEFAULT_SORT)
         self.sort = sort if sort.removeprefix("-") in {column.name for column in self.columns} else DEFAULT_SORT
         self.number = query.get("page")
+
+    @property
+    def policy(self) -> str:
+        """Who may register instances of an application that there is not yet."""
+        return str(settings.REGISTRATION)
+
+    @property
+    def comes_up_by_itself(self) -> bool:
+        """Whether the first registration makes an application. Where that takes a token none is valid, as tokens are
+        of applications."""
+        takes = (Application.Registration.OPEN, Application.Registration.APPROVAL)
+        return settings.UNKNOWN_APPLICATIONS == "create" and self.policy in takes
 
     @property
     def has_cards(self) -> bool:

@@ -382,6 +382,39 @@ def test_a_superuser_without_an_application_is_not_sent_to_a_superuser(client, s
     assert "Ask a superuser" not in text
 
 
+@pytest.mark.parametrize(
+    ("registration", "unknown", "has_commands"),
+    [
+        ("open", "create", True),
+        ("approval", "create", True),
+        ("token", "create", False),
+        ("closed", "create", False),
+        ("open", "refuse", False),
+    ],
+)
+def test_commands_that_would_be_refused_are_not_handed_over(
+    client, superuser, settings, registration, unknown, has_commands
+):
+    settings.REGISTRATION, settings.UNKNOWN_APPLICATIONS = registration, unknown
+    client.force_login(superuser)
+
+    text = client.get("/").content.decode()
+
+    assert ("/v1/register" in text) is has_commands
+    assert ('href="/admin/instances/application/add/"' in text) is not has_commands
+    assert ("A maintainer has to approve" in text) is (registration == "approval")
+
+
+def test_who_may_not_add_one_is_sent_to_who_may(client, viewer, settings):
+    settings.UNKNOWN_APPLICATIONS = "refuse"
+    client.force_login(viewer)
+
+    text = client.get("/").content.decode()
+
+    assert "Ask a superuser to make it." in text
+    assert "/admin/instances/application/add/" not in text
+
+
 def test_the_commands_are_python_that_does_what_they_say(client, viewer, settings):
     client.force_login(viewer)
     text = unescape(client.get("/").content.decode())

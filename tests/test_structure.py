@@ -34,6 +34,7 @@ PURE = [
     "metrics/versions.py",
     "dashboard/lifeline.py",
     "dashboard/numbers.py",
+    "dashboard/pulse.py",
     "dashboard/ranks.py",
     "dashboard/svg.py",
     "shm_site/arriving.py",

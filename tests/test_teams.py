@@ -379,6 +379,11 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
     return [
         "/",
         "/?q=menagerie",
+        "/?q=zookeepers&sort=-name",
+        "/?page=2&sort=newest",
+        "/?download=applications.csv&q=menagerie",
+        "/?download=applications.json",
+        "/?download=needs-a-look.csv",
         "/admin/instances/",
         *(path.format(**filled) for path, _ in TABLE.values() if not path.startswith("/badge")),
         "/applications/ledger/?metric=penguins_fed&period=all&q=7.7.7",
