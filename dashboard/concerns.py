@@ -154,10 +154,7 @@ def lost_metrics(facts: Facts) -> Concern | None:
         "lost_metrics",
         Urgency.CHECK,
         what % {"count": exact(count), "keys": keys},
-        gettext(
-            "If a release renamed or dropped it on purpose, hide the old key in the settings. Otherwise look at the"
-            " code that sends it."
-        ),
+        _what_to_do_about_lost(facts.release),
         (
             Link(
                 gettext("Its history"), f"{_address(facts, 'dashboard:metric')}?{urlencode({'key': facts.lost[0].key})}"
@@ -165,6 +162,18 @@ def lost_metrics(facts: Facts) -> Concern | None:
             Link(gettext("Versions"), _address(facts, "dashboard:versions")),
             Link(gettext("Settings"), settings, "instances.change_application"),
         ),
+    )
+
+
+def _what_to_do_about_lost(release: str) -> str:
+    if release:
+        return gettext(
+            "%(version)s was released meanwhile. If it renamed or dropped that on purpose, hide the old key in the"
+            " settings. Otherwise look at the code that sends it."
+        ) % {"version": _named(release)}
+    return gettext(
+        "If a release renamed or dropped it on purpose, hide the old key in the settings. Otherwise look at the code"
+        " that sends it."
     )
 
 

@@ -14,7 +14,7 @@ from instances.enrolment import EnrolmentToken
 from instances.models import Application, Event
 from instances.personal import Kind as Personal
 from metrics.headcounts import Headcount, headcounts
-from metrics.models import ClosedCensus, KeyFlag, MetricSetting
+from metrics.models import ClosedCensus, KeyFlag, MetricSetting, Release
 from metrics.periods import DAY, HOUR, hour
 from metrics.usual import Lost, lost, usual
 
@@ -48,6 +48,7 @@ class Facts:
     usual_reporting: float | None = None
     usual_active: float | None = None
     lost: list[Lost] = field(default_factory=list)
+    release: str = ""  # The newest of the time in which metrics were lost, if they were.
     left_out: int = 0
     removed: Flagged = NOTHING
     uncounted: Flagged = NOTHING
@@ -65,6 +66,7 @@ def facts(applications: Sequence[Application], at: datetime) -> dict[int, Facts]
     made = {one.pk: Facts(one, counted[one.pk]) for one in applications}
     _add_usual(made, at)
     _add_lost(made, at)
+    _add_releases({pk: one for pk, one in made.items() if one.lost}, at)
     _add_flags(made, at)
     _add_conflicts(made, at)
     _add_tokens(made)
@@ -101,6 +103,15 @@ def _add_lost(made: dict[int, Facts], at: datetime) -> None:
             active_before, reported = before[pk]
             found = lost(reported, reporters, active_before, active)
             made[pk].lost = [one for one in found if (pk, one.key) not in hidden]
+
+
+def _add_releases(made: dict[int, Facts], at: datetime) -> None:
+    if not made:
+        return
+    # Metrics go as instances upgrade, which takes some days.
+    recent = Release.objects.filter(application__in=made).shown().between(at - 2 * RECENTLY, at)
+    for pk, version in recent.order_by("released_at").values_list("application", "version"):
+        made[pk].release = version
 
 
 def _add_flags(made: dict[int, Facts], at: datetime) -> None:

@@ -124,6 +124,13 @@ def test_lost_metrics_are_named():
     assert "\u2068d\u2069" not in many.what
 
 
+def test_lost_metrics_come_with_the_release_of_that_time():
+    without, after = (only({}, {}, lost=[Lost("users", 80, 12)], release=release) for release in ("", "2.6.0"))
+
+    assert without.do.startswith("If a release renamed")
+    assert after.do.startswith("\u20682.6.0\u2069 was released meanwhile.")
+
+
 def test_personal_data_that_is_removed():
     assert only({}, {}, removed=Flagged(1, "owner")).what.endswith("before it is stored: \u2068owner\u2069.")
     assert only({}, {}, removed=Flagged(3, "owner")).what.startswith("Personal data is sent under 3 keys")

@@ -13,7 +13,7 @@ from metrics import taking
 from metrics.census import Census
 from metrics.facts import NOTHING, Facts, Flagged, facts
 from metrics.headcounts import Headcount
-from metrics.models import ClosedCensus, KeyFlag, MetricSetting
+from metrics.models import ClosedCensus, KeyFlag, MetricSetting, Release
 from metrics.usual import Lost
 from tests import fleet
 
@@ -95,6 +95,21 @@ def test_metrics_are_compared_with_a_week_before(ledger, closed_at):
     made = known(ledger)
 
     assert (made.lost, made.left_out) == ([Lost("users", 20, 4)], 3)
+
+
+def test_with_lost_metrics_comes_the_newest_release_of_the_time(ledger):
+    def release(version, age, **fields):
+        Release.objects.create(application=ledger, version=version, released_at=NOW - DAY * age, **fields)
+
+    release("2.0", 3)
+    assert known(ledger).release == ""
+    close(ledger, CLOSED - DAY * 7, active=20, reporters={"users": 20})
+    close(ledger, CLOSED, active=20, reporters={})
+    assert known(ledger).release == "2.0"
+    for version, age, fields in (("1.9", 10, {}), ("3.0", 1, {"hidden": True}), ("1.0", 15, {}), ("4.0", -1, {})):
+        release(version, age, **fields)
+
+    assert known(ledger).release == "2.0"
 
 
 def test_the_reporters_are_those_of_censuses_as_they_are_taken(ledger):
