@@ -67,13 +67,14 @@ def raw(response):
 
 
 def shown(response):
-    """Each leaf's value as the table's text, by its key."""
+    """Each leaf's value as the table's text, by its key; all of it where it stands below what it is at a glance."""
     rows = re.findall(
         r'<span class="shm-mono shm-muted">([^<]*)</span></th>\s*<td class="(?:shm-number )?shm-leaf">(.*?)</td>',
         response.content.decode(),
         re.DOTALL,
     )
-    return {unescape(key): unescape(re.sub(r"<[^>]*>", "", value)) for key, value in rows}
+    values = ((key, value.rpartition("<br>")[2]) for key, value in rows)
+    return {unescape(key): unescape(re.sub(r"<[^>]*>", "", value)) for key, value in values}
 
 
 def test_it_says_what_the_instance_is_and_how_it_is(get, ledger):

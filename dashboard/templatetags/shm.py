@@ -26,6 +26,7 @@ from metrics.units import Unit
 register = template.Library()
 
 LONGEST_CELL = 40
+LONGEST_IN_ONE_LINE = 12
 NOTHING = mark_safe('<span class="shm-muted">–</span>')
 
 
@@ -57,6 +58,15 @@ def short(value: numbers.Number, unit: InUnit = "") -> str:
 @register.filter
 def exact(value: numbers.Number, unit: InUnit = "") -> str:
     return numbers.exact(value, _unit(unit), language())
+
+
+@register.filter
+def in_full(value: numbers.Number, unit: InUnit = "") -> SafeString | str:
+    """All of a number; if that is long, below what it is at a glance."""
+    whole = exact(value, unit)
+    if len(whole) <= LONGEST_IN_ONE_LINE:
+        return whole
+    return format_html('{}<br><span class="shm-exact">{}</span>', short(value, unit), whole)
 
 
 @register.filter
