@@ -10,7 +10,7 @@ from functools import cached_property
 from django.http import QueryDict
 from django.utils.translation import gettext
 
-from dashboard.charts import Chart, Line, Series, active_history, fleet_history, metric_history
+from dashboard.charts import Chart, Line, Series, active_history, fleet_history, metric_history, release_markers
 from dashboard.flags import Notice
 from dashboard.sheets import Sheet
 from dashboard.tables import STATE_FILTERS, InstanceTable, StateFilter
@@ -129,7 +129,8 @@ class ApplicationPage:
             lines = [Line(line.label, line.series.relative, unit=Unit.RATIO) for line in lines]
         if not lines:
             lines = [Line(self.chart_title, self._active_series)]
-        return Chart("history", self.chart_title, lines)
+        markers = release_markers(self.application, lines, self.census.at)
+        return Chart("history", self.chart_title, lines, markers=markers)
 
     @property
     def sheets(self) -> list[Sheet]:

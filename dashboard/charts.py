@@ -12,6 +12,7 @@ from django.utils.translation import get_language, gettext
 from dashboard.numbers import Number, change, sign
 from dashboard.sheets import Sheet
 from instances.models import Application, Instance
+from metrics import releases
 from metrics.census import Census
 from metrics.figures import Figures
 from metrics.keys import Metric, Metrics
@@ -86,6 +87,12 @@ class Marker:
 
     at: datetime
     label: str
+
+
+def release_markers(application: Application, lines: Sequence[Line], until: datetime) -> list[Marker]:
+    """The releases in the time of these lines."""
+    since = min((line.series.points[0].at for line in lines if line.series.points), default=until)
+    return [Marker(at, version) for at, version in releases.markers(application, since, until)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.charts import Band, Chart, Line, Point, Series, figures_before, metric_figures
+from dashboard.charts import Band, Chart, Line, Point, Series, figures_before, metric_figures, release_markers
 from dashboard.numbers import Number
 from dashboard.sheets import Sheet
 from instances.models import Application, Instance
@@ -136,7 +136,9 @@ class MetricPage:
             lines.append(Line(gettext("The period before"), _series(before, self.measure.of), faint=True, unit=unit))
         bands = [Band(str(title), _series(history, low), _series(history, high)) for title, low, high in BANDS]
         shows_spread = self.measure.name in ("mean", "median")
-        return Chart("history", f"{self.title}: {self.measure.title}", lines, bands=bands if shows_spread else ())
+        markers = release_markers(self.application, lines[:1], self.census.at)
+        title = f"{self.title}: {self.measure.title}"
+        return Chart("history", title, lines, bands=bands if shows_spread else (), markers=markers)
 
     @property
     def change(self) -> str:

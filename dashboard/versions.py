@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.utils.translation import gettext
 
-from dashboard.charts import MAX_POINTS, Chart, Line, Marker, Point, Series
+from dashboard.charts import MAX_POINTS, Chart, Line, Point, Series, release_markers
 from dashboard.releases import ReleaseForm
 from dashboard.sheets import Sheet
 from dashboard.version_rows import Row, Took, cells, duration
@@ -193,8 +193,7 @@ class VersionsPage:
         others = [Point(at, ran.total - sum(ran.counts.get(version, 0) for version in drawn)) for at, ran in history]
         if any(point.value for point in others):
             lines.append(Line(gettext("Others"), Series(others), faint=True))
-        since = history[0].at if history else self.census.at
-        marks = [Marker(at, version) for at, version in releases.markers(self.application, since, self.census.at)]
+        marks = release_markers(self.application, lines, self.census.at)
         kind: Literal["share", "stacked"] = "share" if self.is_share else "stacked"
         return Chart("adoption", gettext("Active instances by version"), lines, kind, markers=marks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from tests.postgres import free_port  # noqa: E402 - the path comes first.
 IMAGES = ROOT / "docs" / "images"
 SEEDED_WITHIN_SECONDS = 300
 WIDTH, HEIGHT = 1360, 900
-PASSWORD = "for the pictures"
+PASSWORD = secrets.token_urlsafe()
 FLEET = "/applications/quillhaven/"
 PAGES = {
     "overview": "/",

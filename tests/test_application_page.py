@@ -19,6 +19,7 @@ from dashboard.applications import ApplicationPage
 from instances.models import Application, Instance
 from instances.slugs import slug_for
 from metrics import taking
+from metrics.models import Release
 from metrics.periods import PERIODS
 from tests import fleet
 
@@ -294,6 +295,18 @@ def test_several_metrics_are_drawn_on_one_chart(get, ledger, period):
 
     changes = get(f"metric=users&metric=pages&as=change&period={period}").context["page"].chart
     assert [line.series.values[-1] for line in changes.lines] == [0.25, 0]
+
+
+@pytest.mark.parametrize("path", [URL, f"{URL}metric/"])
+def test_releases_are_marked_on_the_chart_of_its_time(get, ledger, path):
+    fleet.instance(ledger, {NOW - 20 * DAY: {"users": 4}, NOW: {"users": 5}})
+    taking.close(ledger, NOW)
+    for version, ago in (("1.0", 300), ("2.0", 3)):
+        Release.objects.create(application=ledger, version=version, released_at=NOW - ago * DAY, by_hand=True)
+
+    response = get("metric=users&key=users&period=30d", path=path)
+
+    assert [marker.label for marker in response.context["page"].chart.markers] == ["2.0"]
 
 
 def test_a_metric_is_added_to_the_chart_and_taken_off_again(get, ledger):
