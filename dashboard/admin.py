@@ -24,7 +24,7 @@ from django.utils.translation import gettext, gettext_noop, ngettext, ngettext_l
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import action as button
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -34,7 +34,7 @@ from dashboard.instances import InstancePage
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
 from instances.slugs import slug_for
-from metrics.models import KeyFlag, MetricSetting, Snapshot
+from metrics.models import KeyFlag, Snapshot
 
 admin.site.unregister(User)
 # Their forms show the secrets of the second factor.
@@ -156,14 +156,8 @@ class ApplicationForm(ModelForm):  # type: ignore[type-arg]
         return name
 
 
-class MetricSettingInline(TabularInline):
-    model = MetricSetting
-    extra = 0
-
-
 @admin.register(Application)
 class ApplicationAdmin(TeamScoped):
-    inlines = [MetricSettingInline]
     form = ApplicationForm
     list_display = ["name", "slug", "team", "registers", "active_days", "publishes_badges", "instances"]
     list_select_related = ["team"]

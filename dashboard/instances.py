@@ -27,7 +27,7 @@ from instances.models import Event, Instance, PublicKey
 from instances.wire import Malformed, format_timestamp, parse_timestamp
 from metrics import bounds, taking
 from metrics.census import Census
-from metrics.flatten import flatten, is_number
+from metrics.flatten import flatten, is_number, without
 from metrics.keys import Metric
 from metrics.models import MetricSetting, Snapshot
 from metrics.periods import PERIODS, Period
@@ -351,9 +351,16 @@ class InstancePage:
         return [(at, version, self._address([], snapshot=format_timestamp(at))) for at, version in found]
 
     @property
+    def hides_some(self) -> bool:
+        """Whether the snapshot has keys that are hidden."""
+        return self.snapshot is not None and any(map(self.catalogue.hides, flatten(self.snapshot.metrics)))
+
+    @property
     def raw(self) -> str:
-        """The snapshot's metrics as they were sent, indented."""
-        return json.dumps(self.snapshot.metrics, indent=2, ensure_ascii=False) if self.snapshot else ""
+        """The snapshot's metrics as they were sent, less what is hidden, indented."""
+        if self.snapshot is None:
+            return ""
+        return json.dumps(without(self.snapshot.metrics, self.catalogue.hides), indent=2, ensure_ascii=False)
 
     # To take away
 

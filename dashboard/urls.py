@@ -11,6 +11,7 @@ urlpatterns = [
     path("", page(views.overview_page), name="overview"),
     path("applications/<slug:slug>/", page(views.application_page), name="application"),
     path("applications/<slug:slug>/metric/", page(views.metric_page), name="metric"),
+    path("applications/<slug:slug>/metric-settings/", page(views.metric_settings_page), name="metric_settings"),
     path("applications/<slug:slug>/instances.csv", page(views.instances_csv), name="instances_csv"),
     path("applications/<slug:slug>/versions/", page(views.versions_page), name="versions"),
     path("applications/<slug:slug>/releases/", page(releases.save), name="release"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -19,6 +20,7 @@ from dashboard.history import HistoryTable
 from dashboard.instances import InstancePage
 from dashboard.lifecycle import LifecyclePage
 from dashboard.metric import MetricPage
+from dashboard.metric_settings import MetricSettingsPage
 from dashboard.overview import OverviewPage
 from dashboard.tables import InstanceTable
 from dashboard.versions import VersionsPage
@@ -112,3 +114,18 @@ def instance_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         return file
     context = {"page": page, "instance": instance, "decisions": offered(instance, request.user)}
     return render(request, "instance", f"Instance {instance.short_id}", **context)
+
+
+def metric_settings_page(request: HttpRequest, slug: str) -> HttpResponse:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    if not request.user.has_perm("metrics.change_metricsetting"):
+        raise PermissionDenied(gettext("Ask a superuser for the permission to change metric settings."))
+    sent = request.POST if request.method == "POST" else None
+    page = MetricSettingsPage(application, request.GET, sent, timezone.now())
+    try:
+        if sent is not None and page.is_valid:
+            messages.success(request, page.save(int(request.user.pk or 0)))
+            return redirect(request.get_full_path())
+    except ValidationError as error:
+        return HttpResponseBadRequest(" ".join(error.messages))
+    return application_tab(request, application, "metric_settings", gettext("Metric settings"), page=page)

@@ -1,5 +1,6 @@
 """Flattened metrics: nested objects become dotted paths. Pure."""
 
+from collections.abc import Callable
 from typing import Any
 
 from metrics import bounds
@@ -25,6 +26,15 @@ def flatten(metrics: dict[str, Any]) -> dict[str, Any]:
         else:
             stack.pop()
     return flat
+
+
+def without(metrics: dict[str, Any], is_left_out: Callable[[str], bool], prefix: str = "") -> dict[str, Any]:
+    """The metrics in their own shape, less the leaves of these paths."""
+    return {
+        key: without(value, is_left_out, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in metrics.items()
+        if isinstance(value, dict) or not is_left_out(f"{prefix}{key}")
+    }
 
 
 def scalars(metrics: dict[str, Any]) -> dict[str, Scalar]:

@@ -175,6 +175,9 @@ class Metrics:
     def __getitem__(self, key: str) -> Metric:
         return self._said.get(key) or _named(key)
 
+    def hides(self, key: str) -> bool:
+        return key in self._said and self._said[key].hidden
+
     def grouped(self, keys: Iterable[str]) -> tuple[list[str], list[str]]:
         """Business keys, then system keys, each in its order, none that is hidden."""
         shown = sorted((metric for key in keys if not (metric := self[key]).hidden), key=lambda metric: metric.place)

@@ -6,7 +6,6 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from instances.models import Application, Instance
-from metrics.models import MetricSetting
 from tests import fleet
 from tests.test_teams import settings_of
 
@@ -93,22 +92,21 @@ def test_an_applications_settings_are_logged_by_field(post, ledger):
 
 
 def test_metric_settings_are_logged_by_key(post, ledger):
-    path = f"/admin/instances/application/{ledger.pk}/change/"
+    def said(**fields):
+        known = {f"initial-0-{name}": value for name, value in fields.pop("known", {}).items()}
+        return {"0-key": '"users"', **{f"0-{name}": value for name, value in fields.items()}, **known}
 
-    def rows(number, *known, **fields):
-        sent = {f"metric_settings-0-{name}": value for name, value in fields.items()}
-        counts = {"metric_settings-TOTAL_FORMS": number, "metric_settings-INITIAL_FORMS": len(known)}
-        return {**settings_of(ledger, team=ledger.team_id, excludes_ephemeral="on"), **counts, **sent}
+    path = "/applications/ledger/metric-settings/"
 
-    [(_, _, added)] = post(path, rows(1, application=ledger.pk, key="users", hidden="on"))
-    setting = MetricSetting.objects.get()
-    known = {"id": setting.pk, "application": ledger.pk, "key": "users"}
-    [(_, _, changed)] = post(path, rows(1, setting, **known, kind="system"))
-    [(_, _, deleted)] = post(path, rows(1, setting, **known, DELETE="on"))
+    [added] = post(path, said(label="People", hidden="on"))
+    [changed] = post(
+        path, said(label="People", kind="system", hidden="on", known={"label": "People", "hidden": "True"})
+    )
+    [emptied] = post(path, said(known={"label": "People", "kind": "system", "hidden": "True"}))
 
-    assert "Added metric setting “users”" in added
-    assert "Changed Kind and Hidden for metric setting “users”" in changed
-    assert "Deleted metric setting “users”" in deleted
+    assert added == (CHANGE, "Ledger", "Metric settings: users (label, hidden).")
+    assert changed == (CHANGE, "Ledger", "Metric settings: users (kind).")
+    assert emptied == (CHANGE, "Ledger", "Metric settings: users (as by its name).")
 
 
 def test_teams_are_logged(post, team):

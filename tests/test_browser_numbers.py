@@ -44,6 +44,30 @@ def test_the_browser_writes_any_number_as_the_server_does(live_server, page):  #
     assert [pair for pair in zip(cases, written, expected, strict=True) if pair[1] != pair[2]] == []
 
 
+@pytest.mark.parametrize(
+    ("span", "unit", "marks"),
+    [
+        ([0, 11_000], "seconds", ["0 s", "1 h", "2 h", "3 h"]),
+        ([0, 50], "hours", ["0 s", "12 h", "1 d", "1 d 12 h", "2 d"]),
+        ([-100, 100], "seconds", ["−1 min", "0 s", "1 min"]),
+        ([600_000, 2_400_000], "milliseconds", ["10 min", "20 min", "30 min", "40 min"]),
+        ([0, 3], "seconds", None),
+        ([0, 400], "days", None),
+        ([0, 11_000], "number", None),
+    ],
+)
+def test_an_axis_of_time_is_marked_at_whole_hours(live_server, page, span, unit, marks):  # noqa: F811
+    found = page.evaluate(
+        """async ([[min, max], unit]) => {
+            const { marks, write } = await import("/static/dashboard/numbers.js");
+            return marks(min, max, 6, unit)?.map((value) => write(value, unit, "en").replaceAll("\u00a0", " ")) ?? null;
+        }""",
+        [span, unit],
+    )
+
+    assert found == marks
+
+
 def test_the_page_s_own_language_is_the_one_unless_another_is_asked_for(live_server, page):  # noqa: F811
     page.evaluate("document.documentElement.lang = 'fr'")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from metrics.flatten import flatten, is_number, scalars
+from metrics.flatten import flatten, is_number, scalars, without
 
 
 def test_it_joins_the_keys_of_nested_objects_with_dots():
@@ -63,3 +63,10 @@ def test_numbers_are_numbers(value):
 @pytest.mark.parametrize("value", [True, False, "1", None, [1], {}])
 def test_nothing_else_is_a_number(value):
     assert not is_number(value)
+
+
+def test_leaves_can_be_left_out_of_their_shape():
+    metrics = {"a": {"b": 1, "c": {"d": [2]}}, "a.b": 3, "e": None, "": {"": 4}}
+
+    assert without(metrics, {"a.b", "e", "."}.__contains__) == {"a": {"c": {"d": [2]}}, "": {}}
+    assert without(metrics, set().__contains__) == metrics

@@ -118,6 +118,10 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
     "": ("/", ANY_STAFF),
     "applications/<slug:slug>/": ("/applications/ledger/", OUR_TEAM),
     "applications/<slug:slug>/metric/": ("/applications/ledger/metric/?key=documents", OUR_TEAM),
+    "applications/<slug:slug>/metric-settings/": (
+        "/applications/ledger/metric-settings/",
+        (302, 404, 403, 200, 200),
+    ),
     "applications/<slug:slug>/instances.csv": ("/applications/ledger/instances.csv", OUR_TEAM),
     "applications/<slug:slug>/versions/": ("/applications/ledger/versions/", OUR_TEAM),
     "applications/<slug:slug>/releases/": ("/applications/ledger/releases/", (302, 405, 405, 405, 405)),
@@ -494,7 +498,7 @@ def test_choices_of_a_foreign_key_are_the_teams_own(ledger, menagerie, maintaine
 
 def settings_of(application: Application, **changes: Any) -> dict[str, Any]:
     form = {"name": application.name, "active_days": 30, "report_minutes": 60, "publishes_badges": "on"}
-    return {**form, "metric_settings-TOTAL_FORMS": 0, "metric_settings-INITIAL_FORMS": 0, **changes}
+    return {**form, **changes}
 
 
 def test_a_maintainer_changes_settings_but_neither_team_nor_slug(ledger, other_team, maintainer):

@@ -1,6 +1,6 @@
 // Draws each [data-chart] from the JSON that stands beside it, again when the theme changes or htmx brings a new one.
 
-import { exact, write } from "./numbers.js";
+import { exact, marks, write } from "./numbers.js";
 
 const charts = new Map();
 const root = document.documentElement;
@@ -110,6 +110,10 @@ function options(data) {
         stacked: data.kind !== "line",
         border: { display: false },
         grid: { color: color("--shm-border"), drawTicks: false },
+        afterBuildTicks: (axis) => {
+          const own = marks(axis.min, axis.max, 6, data.unit);
+          if (own) axis.ticks = own.map((value) => ({ value }));
+        },
         ticks: { ...ticks, ...whole, maxTicksLimit: 6, callback: written },
         ...(isShare || isOverWeeks ? { max: 1 } : { grace: "5%" }),
       },

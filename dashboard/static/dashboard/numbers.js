@@ -93,6 +93,18 @@ function hundredfold(magnitude) {
   return Number(`${digits}e${Number(exponent) + 2}`);
 }
 
+// Seconds that the marks of an axis may be apart.
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+
+// The marks of an axis of time, at whole minutes, hours and so on, at most so many; null where those of powers of ten do.
+export function marks(min, max, most, unit) {
+  const scale = rules.times[unit];
+  const step = scale && STEPS.find((candidate) => (max - min) * scale / candidate < most);
+  if (!step || (max - min) * scale < most) return null;
+  const first = Math.ceil((min * scale) / step), last = Math.floor((max * scale) / step);
+  return Array.from({ length: last - first + 1 }, (_, place) => ((first + place) * step) / scale);
+}
+
 // At a glance: 12.3k, 6.5 GB, 3 h 12 min, 95.3 %, €4.56M.
 export function write(value, unit = "number", language = document.documentElement.lang) {
   return signed(written(Math.abs(value), unit, localeOf(language)), value);
