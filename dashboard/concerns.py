@@ -135,7 +135,10 @@ def fewer_active(facts: Facts) -> Concern | None:
         Urgency.URGENT,
         what % {"now": exact(now), "usual": exact(round(before))},
         gettext("Many have left the active window or the count. The history says what was excluded or revoked."),
-        (Link(gettext("History"), _address(facts, "dashboard:history")),),
+        (
+            Link(gettext("Who comes and goes"), _address(facts, "dashboard:lifecycle")),
+            Link(gettext("History"), _address(facts, "dashboard:history")),
+        ),
     )
 
 
