@@ -268,11 +268,6 @@ class LifecyclePage:
         return text % {"weeks": last.age, "share": percent(last.share)}
 
     @property
-    def unseen_weeks(self) -> int:
-        """How many weeks nobody can be seen to have left for, because of the active window."""
-        return self.application.active_days // 7 if self.measure == Measure.ACTIVE else 0
-
-    @property
     def lacks_reported(self) -> bool:
         """Whether older closings have not counted who reported, so that cells stay empty."""
         if self.measure != Measure.REPORTED:
@@ -337,9 +332,12 @@ class LifecyclePage:
             before = 0
         if before is None:
             return Card(gettext("Net"), None, gettext("There is no census of a week ago"), meaning)
-        note = gettext("%(before)s → %(now)s active")
-        values = {"before": count(before), "now": count(self.census.active)}
-        return Card(gettext("Net"), difference(self.census.active - before), note % values, meaning)
+        net = self.census.active - before
+        note = gettext("%(before)s → %(now)s active") % {"before": count(before), "now": count(self.census.active)}
+        # Or else the cards before would not add up to this one, and nobody could tell why.
+        if other := net - self.census.new - self.census.returned + (self.census.gone or 0):
+            note += gettext(", other %(other)s") % {"other": difference(other)}
+        return Card(gettext("Net"), difference(net), note, meaning)
 
     def _stay_card(self, age: int) -> Card:
         label = gettext("Stay %(weeks)s weeks") % {"weeks": age}

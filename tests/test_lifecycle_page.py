@@ -114,6 +114,12 @@ def test_the_week_at_a_glance(get, lives):
     assert response.context["page"].census.active == 5
 
 
+def test_the_week_adds_up_at_a_glance_too(get, lives):
+    Instance.objects.filter(application=lives).order_by("first_report_at").first().exclude(Instance.Exclusion.MANUAL)
+
+    assert cards(get())["Net"] == ("0", "4 → 4 active, other −1")
+
+
 def test_who_is_gone_can_be_looked_at_one_by_one(get, lives):
     assert '<a href="/applications/ledger/?state=silent#instances" class="shm-card shm-kpi"' in get().content.decode()
 

@@ -726,7 +726,7 @@ def pages(client, viewer, ledger):
         addresses = ["/", "/applications/ledger/instances.csv", "/badge/ledger/version", "/badge/ledger/combined"]
         addresses += ["/badge/ledger/instances", "/badge/ledger/metric/n"]
         addresses += [f"/applications/ledger/?period={period}&metric={key}" for period in PERIODS for key in ("", "n")]
-        addresses += [f"/applications/ledger/lifecycle/?period={period}&weeks=52" for period in ("30d", "1y", "all")]
+        addresses += ["/applications/ledger/lifecycle/?period=30d", "/applications/ledger/lifecycle/?period=30d&weeks=52"]
         statements = {}
         for address in addresses:
             with CaptureQueriesContext(connection) as captured:
