@@ -217,8 +217,10 @@ def test_an_instance_is_revoked_after_it_was_asked_for(live_server, page, busy_f
     instance = busy_fleet.instances.first()
     page.goto(live_server.url + instance.get_absolute_url())
     page.get_by_text("Revoke…").click()
-    page.get_by_role("button", name="Revoke now").click()
+    page.get_by_label("Reason").fill("Cloned disk image")
+    page.get_by_role("button", name="Revoke").click()
     page.get_by_text("Restore…").wait_for()
+    assert page.get_by_text("Cloned disk image").first.is_visible()
     instance.refresh_from_db()
     assert instance.state == instance.State.REVOKED
 
