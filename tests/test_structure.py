@@ -32,6 +32,7 @@ PURE = [
     "metrics/units.py",
     "metrics/usual.py",
     "metrics/versions.py",
+    "dashboard/asking.py",
     "dashboard/lifeline.py",
     "dashboard/numbers.py",
     "dashboard/pulse.py",
