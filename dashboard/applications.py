@@ -10,15 +10,18 @@ from functools import cached_property
 from django.http import QueryDict
 from django.utils.translation import gettext
 
+from dashboard.breakdowns import BREAKDOWNS_SHOWN, Breakdown, breakdowns
 from dashboard.charts import Chart, Line, Series, active_history, fleet_history, metric_history, release_markers
 from dashboard.flags import Notice
+from dashboard.panels import Panel
+from dashboard.saved_views import SavedViews
 from dashboard.sheets import Sheet
-from dashboard.tables import STATE_FILTERS, InstanceTable, StateFilter
+from dashboard.tables import InstanceTable
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance
 from instances.slugs import slug_for
 from metrics import taking
-from metrics.census import DESCRIPTION, Census, Dimension
+from metrics.census import Census
 from metrics.figures import Figures, Number
 from metrics.keys import Metric
 from metrics.models import MetricSetting
@@ -26,7 +29,6 @@ from metrics.periods import PERIODS, Period
 from metrics.units import Unit
 
 CARD_PERIOD = PERIODS["30d"]
-BREAKDOWN_ROWS = 6
 # So many cards are looked through at a glance; the rest would push all else of the page out of sight.
 CARDS_SHOWN = 24
 # More lines than that on one chart are told apart by nobody.
@@ -68,35 +70,14 @@ class Card:
         return [*self.others, self.key]
 
 
-@dataclass(frozen=True)
-class Share:
-    """One bar of a breakdown: `share` is of the fleet, 0 to 1."""
-
-    label: str
-    count: int
-    share: float
-
-
-@dataclass(frozen=True)
-class Breakdown:
-    metric: Metric
-    shares: list[Share]
-    values: int
-
-    @property
-    def key(self) -> str:
-        return self.metric.key
-
-    @property
-    def label(self) -> str:
-        return self.metric.label
-
-
 class ApplicationPage:
     """The application's present, its last 30 days and the chart and table that the address asks for."""
 
-    def __init__(self, application: Application, query: QueryDict, now: datetime) -> None:
+    def __init__(
+        self, application: Application, query: QueryDict, now: datetime, saved: SavedViews | None = None
+    ) -> None:
         self.application = application
+        self.saved = saved
         self.census: Census = taking.present(application, now)
         self.catalogue = MetricSetting.objects.metrics_of(application)
         self.keys = self.catalogue.ordered(self.census.keys)
@@ -105,13 +86,17 @@ class ApplicationPage:
         asked = dict.fromkeys(query.getlist("metric"))
         self.metrics = [key for key in asked if key in self.census.figures and key in self.keys][:MOST_DRAWN]
         self.as_change = query.get("as") == "change" and len(self.metrics) > 1
-        self.table = InstanceTable(application, self.keys, query, now, self.catalogue)
+        self.table = InstanceTable(
+            application,
+            self.keys,
+            query,
+            now,
+            self.catalogue,
+            texts=self.census.dimensions,
+            default=saved.default.query if saved and saved.default else "",
+        )
         self.notice = Notice.of(application, now)
         self.rows = self.table.page()
-
-    @property
-    def states(self) -> list[StateFilter]:
-        return STATE_FILTERS
 
     @cached_property
     def history(self) -> dict[str | None, Series]:
@@ -134,7 +119,7 @@ class ApplicationPage:
 
     @property
     def sheets(self) -> list[Sheet]:
-        return [self.chart.sheet]
+        return [self.chart.sheet, *(breakdown.sheet for breakdown in self.breakdowns)]
 
     def _metric_series(self, metric: Metric) -> Series:
         if self.period == CARD_PERIOD:
@@ -211,21 +196,18 @@ class ApplicationPage:
             has_room=len(self.metrics) < MOST_DRAWN,
         )
 
-    @property
+    @cached_property
     def breakdowns(self) -> list[Breakdown]:
-        """What the instances say of themselves first, then what they report as text."""
-        dimensions = self.census.dimensions
-        reported = self.catalogue.ordered(dimensions.keys() - DESCRIPTION.keys())
-        order = [key for key in DESCRIPTION if key in dimensions] + reported
-        return [breakdown(self.catalogue[key], dimensions[key]) for key in order]
+        return breakdowns(self.census, self.catalogue)
 
+    @property
+    def panel(self) -> Panel:
+        return Panel(self.table, self.census, self.breakdowns)
 
-def breakdown(metric: Metric, dimension: Dimension) -> Breakdown:
-    """The most frequent values as bars, and what remains folded into one."""
-    total = dimension.total
-    ranked = sorted(dimension.counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = ranked if dimension.values <= BREAKDOWN_ROWS else ranked[: BREAKDOWN_ROWS - 1]
-    shares = [Share(value or "(not said)", count, count / total) for value, count in shown]
-    if rest := total - sum(share.count for share in shares):
-        shares.append(Share(f"{dimension.values - len(shown)} others", rest, rest / total))
-    return Breakdown(metric, shares, dimension.values)
+    @property
+    def breakdowns_shown(self) -> list[Breakdown]:
+        return self.breakdowns[:BREAKDOWNS_SHOWN]
+
+    @property
+    def breakdowns_folded(self) -> list[Breakdown]:
+        return self.breakdowns[BREAKDOWNS_SHOWN:]

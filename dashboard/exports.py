@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from dashboard.columns import Column
 from dashboard.history import HistoryTable
 from dashboard.sheets import Sheet
 from dashboard.tables import InstanceTable
 from instances.models import Instance
 
+# What the first cell of a row says, each in a column of its own.
+FIRST_CELL = {"id", "state", "exclusion"}
+
 
 def instances(table: InstanceTable) -> Sheet:
     """All rows that the table's filters let through, in its order, with the columns that it shows."""
-    titles = [column.title for column in table.columns[1:]]
-    rows = (list(_values(instance, table)) for instance in table.rows().iterator(chunk_size=500))
-    return Sheet(
-        "instances", f"Instances of {table.application.name}", ["instance", "state", "excluded", *titles], rows
-    )
+    shown = [column for column in table.columns if column.name not in FIRST_CELL]
+    titles = ["instance", "state", "excluded", *(str(column.title) for column in shown)]
+    rows = (_values(instance, shown, table) for instance in table.rows().iterator(chunk_size=500))
+    return Sheet("instances", f"Instances of {table.application.name}", titles, rows)
 
 
 def history(table: HistoryTable) -> Sheet:
@@ -27,9 +29,5 @@ def history(table: HistoryTable) -> Sheet:
     return Sheet("history", f"History of {table.application.name}", ["time", "instance", "kind", "detail"], rows)
 
 
-def _values(instance: Instance, table: InstanceTable) -> Iterator[Any]:
-    yield from (str(instance.pk), instance.state, instance.exclusion)
-    yield from (instance.app_version, instance.environment, instance.os_arch, instance.deployment_mode)
-    yield instance.last_report_at
-    for key in table.keys:
-        yield instance.metrics.get(key)
+def _values(instance: Instance, shown: list[Column], table: InstanceTable) -> list[Any]:
+    return [str(instance.pk), instance.state, instance.exclusion, *(table.value(instance, column) for column in shown)]

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from dashboard import actions, badges, flags, preferences, releases, views
+from dashboard import actions, badges, flags, preferences, releases, saved_views, views
 
 app_name = "dashboard"
 
@@ -12,7 +12,12 @@ urlpatterns = [
     path("applications/<slug:slug>/", page(views.application_page), name="application"),
     path("applications/<slug:slug>/metric/", page(views.metric_page), name="metric"),
     path("applications/<slug:slug>/metric-settings/", page(views.metric_settings_page), name="metric_settings"),
-    path("applications/<slug:slug>/instances.csv", page(views.instances_csv), name="instances_csv"),
+    path("applications/<slug:slug>/instances.csv", page(views.instances_file), {"form": "csv"}, name="instances_csv"),
+    path(
+        "applications/<slug:slug>/instances.json", page(views.instances_file), {"form": "json"}, name="instances_json"
+    ),
+    path("applications/<slug:slug>/views/", page(views.saved_views_page), name="saved_views"),
+    path("applications/<slug:slug>/views/<int:pk>/<slug:name>", page(saved_views.change), name="saved_view_action"),
     path("applications/<slug:slug>/versions/", page(views.versions_page), name="versions"),
     path("applications/<slug:slug>/releases/", page(releases.save), name="release"),
     path("applications/<slug:slug>/releases/<int:pk>/<slug:name>", page(releases.decide), name="release_action"),

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from dashboard import exports, sheets
+from dashboard import exports, saved_views, sheets
 from dashboard.applications import ApplicationPage
 from dashboard.decisions import offered
 from dashboard.history import HistoryTable
@@ -22,6 +22,7 @@ from dashboard.lifecycle import LifecyclePage
 from dashboard.metric import MetricPage
 from dashboard.metric_settings import MetricSettingsPage
 from dashboard.overview import OverviewPage
+from dashboard.saved_views import SavedViews
 from dashboard.tables import InstanceTable
 from dashboard.versions import VersionsPage
 from instances.jobs import why_late
@@ -54,9 +55,12 @@ def overview_page(request: HttpRequest) -> HttpResponseBase:
 
 def application_page(request: HttpRequest, slug: str) -> HttpResponseBase:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
-    page = ApplicationPage(application, request.GET, timezone.now())
+    saved = SavedViews.of(application, request.user)
+    page = ApplicationPage(application, request.GET, timezone.now(), saved)
     if file := sheets.answer(request, page.sheets, slug):
         return file
+    if request.headers.get("HX-Target") == "instances":
+        return instances_part(request, page)
     context = {"page": page, "server_url": request.build_absolute_uri("/")}
     return application_tab(request, application, "application", application.name, **context)
 
@@ -69,11 +73,32 @@ def metric_page(request: HttpRequest, slug: str) -> HttpResponseBase:
     return application_tab(request, application, "metric", page.title, page=page)
 
 
-def instances_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
+def instances_part(request: HttpRequest, page: ApplicationPage) -> HttpResponse:
+    """The instance table, and the bars that lead to it, which htmx puts in the place of those that are there."""
+    context = {"page": page, "application": page.application}
+    response = TemplateResponse(request, "dashboard/_swapped.html", context)
+    # While somebody types, what the address was before is no place to go back to.
+    header = "HX-Replace-Url" if request.headers.get("HX-Trigger") == "instances-search" else "HX-Push-Url"
+    response[header] = page.application.get_absolute_url() + page.table.address_of_page(page.rows.number)
+    return response
+
+
+def instances_file(request: HttpRequest, slug: str, form: str) -> StreamingHttpResponse:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     now = timezone.now()
-    columns = MetricSetting.objects.metrics_of(application).ordered(taking.present(application, now).keys)
-    return sheets.as_csv(exports.instances(InstanceTable(application, columns, request.GET, now)), slug)
+    catalogue = MetricSetting.objects.metrics_of(application)
+    columns = catalogue.ordered(taking.present(application, now).keys)
+    table = InstanceTable(application, columns, request.GET, now, catalogue)
+    return (sheets.as_json if form == sheets.JSON else sheets.as_csv)(exports.instances(table), slug)
+
+
+def saved_views_page(request: HttpRequest, slug: str) -> HttpResponse:
+    application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
+    if request.method == "POST":
+        return saved_views.save(request, application)
+    saved = SavedViews.of(application, request.user)
+    title = gettext("Views of %(name)s") % {"name": application.name}
+    return application_tab(request, application, "saved_views", title, saved=saved)
 
 
 def versions_page(request: HttpRequest, slug: str) -> HttpResponseBase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
@@ -69,6 +69,21 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Those that would count, had they sent anything since `moment`."""
         overdue = models.Q(last_report_at=None) | models.Q(last_report_at__lt=moment)
         return self.filter(overdue, state=self.model.State.ACTIVE).counted()
+
+    def reported_after(self, moment: datetime) -> Self:
+        return self.filter(last_report_at__gt=moment)
+
+    def new_since(self, moment: datetime) -> Self:
+        """Those that first reported after `moment`."""
+        return self.filter(first_report_at__gt=moment)
+
+    def returned_since(self, moment: datetime) -> Self:
+        """Those that reported again after `moment`, having been silent."""
+        return self.filter(returned_at__gt=moment)
+
+    def reported_across(self, span: timedelta) -> Self:
+        """Those between whose first and newest report that much time or more has passed."""
+        return self.filter(last_report_at__gte=models.F("first_report_at") + span)
 
     def first_report_at(self) -> datetime | None:
         """When the first of them first reported."""

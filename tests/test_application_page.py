@@ -155,9 +155,9 @@ def test_a_text_is_a_breakdown_and_one_that_others_send_as_number_is_counted_as_
 
     response = get()
 
-    breakdowns = {item.key: [(s.label, s.count) for s in item.shares] for item in response.context["page"].breakdowns}
+    breakdowns = {item.key: [(s.label, s.count) for s in item.every] for item in response.context["page"].breakdowns}
     assert breakdowns["plan"] == [("free", 2), ("pro", 1)]
-    assert breakdowns["beta"] == [("false", 1), ("true", 1)]
+    assert breakdowns["beta"] == [("(not said)", 1), ("false", 1), ("true", 1)]
     assert "plan" not in cards(response)
     assert (cards(response)["users"].figures["sum"], cards(response)["users"].strays) == (7, 1)
     assert "1 not numeric" in text_of(response)
@@ -377,7 +377,10 @@ GARBAGE = [
 ]
 
 
-@pytest.mark.parametrize("name", ["metric", "period", "sort", "page", "q", "state"])
+@pytest.mark.parametrize(
+    "name",
+    ["metric", "period", "sort", "page", "q", "state", "c", "f.plan", "min.documents", "max.plan", "f.", "f", "min."],
+)
 def test_an_address_that_means_nothing_is_no_error(get, ledger, name):
     fleet.instance(ledger, {NOW: {"documents": 1, "plan": "pro"}})
 
@@ -439,6 +442,164 @@ def test_each_state_lists_its_own(get, ledger, state):
     assert listed(response) == [cast[state].pk]
 
 
+def test_a_bar_leads_to_its_instances(get, ledger):
+    paying = fleet.instance(ledger, {NOW: {"plan": "pro"}}, app_version="1.0")
+    fleet.instance(ledger, {NOW: {"plan": "free"}}, app_version="1.0")
+    silent = fleet.instance(ledger, {NOW - 60 * DAY: {"plan": "pro"}}, app_version="1.0")
+    unsaid = fleet.instance(ledger, {NOW: {}}, app_version="1.0")
+
+    def bar(page, key, label):
+        section = text_of(page).split(f'title="{key}"')[1].split("</ul>")[0]
+        return unescape(re.search(rf'href="([^"]*)#instances"( aria-current="true")?><span [^>]*>{label}<', section)[1])
+
+    pro = get(bar(get(), "plan", "pro").removeprefix("?"))
+    assert listed(pro) == [paying.pk]
+    assert listed(get(bar(get(), "plan", r"\(not said\)").removeprefix("?"))) == [unsaid.pk]
+    assert listed(get("f.plan=pro")) == [paying.pk, silent.pk]
+    # Chosen again it is given up, and so is another value for this one.
+    assert len(listed(get(bar(pro, "plan", "pro").removeprefix("?")))) == 3
+    assert "f.plan=free" in bar(pro, "plan", "free")
+    assert "f.plan=pro" not in bar(pro, "plan", "free")
+
+
+def test_every_breakdown_can_be_taken_away(get, ledger, hostile):
+    fleet.instance(ledger, {NOW: dict.fromkeys(hostile, "x")}, app_version="1.0")
+
+    text = text_of(get("sort=id"))
+
+    files = [unescape(link) for link in re.findall(r'href="\?([^"]*download=by-[^"]*\.csv)"', text)]
+    assert len(files) == len(hostile) + 1
+    for file in files:
+        head, *rows = csv.reader(io.StringIO(text_of(get(file))))
+        assert head == ["Value", "Instances", "Share"]
+        assert [row[1:] for row in rows] == [["1", "1.0"]]
+
+
+def test_what_is_asked_for_is_shown_and_can_be_taken_away(get, ledger):
+    wanted = fleet.instance(ledger, {NOW: {"plan": "pro", "users": 5000}}, environment="production")
+    fleet.instance(ledger, {NOW: {"plan": "free", "users": 5000}}, environment="production")
+
+    response = get("f.plan=pro&f.plan=team&f.environment=production&min.users=5e3&state=new&q=prod&min.users=x")
+
+    assert listed(response) == [wanted.pk]
+    chips = response.context["page"].panel.chips
+    assert [(chip.label, chip.text) for chip in chips] == [
+        ("State", "New"),
+        ("Plan", "pro"),
+        ("Plan", "team"),
+        ("Environment", "production"),
+        ("Users", "≥ 5,000"),
+    ]
+    without = QueryDict(chips[1].address[1:])
+    assert without == QueryDict("q=prod&state=new&f.plan=team&f.environment=production&min.users=5e3")
+    assert "min.users=x" in text_of(response)
+    assert "1 of 2" in text_of(response)
+
+
+def test_the_panel_offers_the_values_of_the_census_and_those_that_are_asked_for(get, ledger):
+    for number in range(15):
+        fleet.instance(
+            ledger, {NOW: {"plan": "pro", "users": number, "db": {"size_mb": 5}}}, app_version=f"1.{number:02}"
+        )
+
+    panel = get("f.app_version=0.1&f.gone=x").context["page"].panel
+
+    dimensions = {choices.name: choices for choices in panel.dimensions}
+    versions = dimensions["f.app_version"]
+    assert [choice.value for choice in versions.choices] == [*(f"1.{number:02}" for number in range(12)), "0.1"]
+    assert [choice.value for choice in versions.choices if choice.checked] == ["0.1"]
+    assert versions.left_out == 3
+    assert [(choice.value, choice.count, choice.checked) for choice in dimensions["f.gone"].choices] == [("x", 0, True)]
+    assert [(bounds.metric.key, bounds.least, bounds.unit) for bounds in panel.bounds] == [
+        ("db.size_mb", "", "Megabytes"),
+        ("users", "", ""),
+    ]
+    assert {choice.value: choice.count for choice in panel.states.choices}["active"] == 15
+
+
+def test_all_500_metrics_can_be_chosen_but_a_few_are_shown(get, ledger):
+    fleet.instance(ledger, {NOW: {f"metric_{number:03}": number for number in range(500)}})
+
+    response = get()
+
+    head = text_of(response).split("<thead>")[-1].split("</thead>")[0]
+    assert head.count("<th ") == 14
+    assert text_of(response).count('type="checkbox" name="c"') == 510
+    assert text_of(get("c=m.metric_499")).split("<thead>")[-1].split("</thead>")[0].count("<th ") == 2
+    assert text_of(get("c=all")).split("<thead>")[-1].split("</thead>")[0].count("<th ") == 511
+
+
+def test_cells_are_shown_by_what_is_in_them(get, ledger):
+    fleet.instance(
+        ledger,
+        {NOW - 3 * DAY: {}, NOW: {"n": 1234567, "sso": True, "plan": "pro", "long": "y" * 90}},
+    )
+
+    row = text_of(get("c=all")).split("<tbody")[-1]
+
+    cells = [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+    assert cells == [*"––––", "just now", "3\xa0days ago", "3\xa0days ago", "Active", "–", "Yes", "y" * 39 + "…"] + [
+        "1.23M",
+        "pro",
+        "true",
+    ]
+    assert row.count('class="shm-number"') == 1
+
+
+# Swapping the table alone
+
+
+def part(client, query="", **headers):
+    return client.get(f"{URL}?{query}", headers={"HX-Request": "true", "HX-Target": "instances", **headers})
+
+
+def test_htmx_is_given_the_table_alone_and_its_address(get, client, ledger):
+    for number in range(60):
+        fleet.instance(ledger, {NOW: {"n": number}})
+
+    response = part(client, "min.n=&f.nothing&max.n=55&sort=-m.n&page=2&period=7d")
+
+    assert text_of(response).lstrip().startswith("<section")
+    assert "<html" not in text_of(response)
+    assert re.findall(r'<section [^>]*id="(\w+)"', text_of(response)) == ["instances"]
+    assert len(listed(response)) == 6
+    assert response.headers["HX-Push-Url"] == f"{URL}?f.nothing=&max.n=55&sort=-m.n&page=2&period=7d"
+
+
+def test_the_bars_come_along_as_they_know_what_is_asked_for(get, client, ledger):
+    fleet.instance(ledger, {NOW: {"plan": "pro"}})
+
+    response = part(client, "f.plan=pro&metric=n&metric=m&as=change")
+
+    bars = text_of(response).split('id="breakdowns" hx-swap-oob="true"')[1]
+    assert 'aria-current="true"' in bars
+    assert "metric=n&amp;metric=m&amp;as=change" in bars
+    assert "hx-swap-oob" not in text_of(get("f.plan=pro"))
+
+
+def test_what_is_typed_replaces_the_address(get, client, ledger):
+    response = part(client, "q=1.2&state=active", **{"HX-Trigger": "instances-search"})
+
+    assert response.headers["HX-Replace-Url"] == f"{URL}?q=1.2&state=active"
+    assert "HX-Push-Url" not in response.headers
+
+
+def test_htmx_is_given_no_more_than_whoever_asks_may_see(client, other_maintainer, ledger):
+    assert part(client).status_code == 302
+    client.force_login(other_maintainer)
+    assert part(client).status_code == 404
+
+
+def test_the_part_takes_fewer_queries_than_the_page(get, client, ledger):
+    fleet.instance(ledger, {NOW: {"n": 1}})
+    whole = queries(get)
+
+    with CaptureQueriesContext(connection) as captured:
+        part(client)
+
+    assert len(captured) < whole
+
+
 # The export
 
 
@@ -470,7 +631,7 @@ def test_no_cell_of_the_export_is_taken_for_a_formula(get, ledger):
 def test_the_export_writes_hostile_texts_as_they_are(get, ledger, hostile):
     fleet.instance(ledger, {NOW: {f"t{number}": text for number, text in enumerate(hostile)}})
 
-    [row] = csv.DictReader(io.StringIO(text_of(get(path=f"{URL}instances.csv")), newline=""))
+    [row] = csv.DictReader(io.StringIO(text_of(get("c=all", path=f"{URL}instances.csv")), newline=""))
 
     assert [row.get(f"t{number}", "").removeprefix("'") for number in range(len(hostile))] == [
         text.removeprefix("'") for text in hostile

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,8 +10,10 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Group, User
 
+from dashboard.columns import METRIC_COLUMNS
 from dashboard.sheets import cell
 from instances.models import Application, Instance
+from metrics.models import MetricSetting
 from tests.fleet import instance
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -115,7 +118,68 @@ def test_unicode_quotes_and_line_ends_read_back(admin_client, ledger):
     assert row[3] == "1.0, “beta”"
 
 
+# Columns
+
+
+def test_it_has_the_chosen_columns_and_no_other(admin_client, ledger):
+    made = reporting(ledger, {"users": 5, "plan": "pro"}, DAY * 2, app_version="1.2", environment="prod")
+    query = {"c": ["established", "state", "m.plan", "first_report_at"]}
+
+    assert lines(admin_client, **query) == [
+        ["instance", "state", "excluded", "First report", "Established", "plan"],
+        [str(made.pk), "active", "", "2026-11-20T09:30:00.000000Z", "false", "pro"],
+    ]
+    assert lines(admin_client, c="id")[0] == OWN[:3]
+
+
+def test_without_a_choice_it_has_the_metrics_that_the_table_shows_and_all_on_demand(admin_client, ledger):
+    keys = [f"metric_{number:02}" for number in range(20)]
+    reporting(ledger, dict.fromkeys(keys, 1))
+
+    assert lines(admin_client)[0] == [*OWN, *keys[:METRIC_COLUMNS]]
+    assert lines(admin_client, c="all")[0][-20:] == keys
+
+
+# JSON
+
+
+def test_the_json_file_holds_the_same_with_its_types(admin_client, ledger):
+    made = reporting(ledger, {"users": 2**70 + 1, "ratio": 0.1, "plan": "pro", "sso": True}, app_version="=1")
+    reporting(ledger, {"plan": "free"})
+
+    response = admin_client.get("/applications/ledger/instances.json", {"f.plan": "pro", "c": [*"xy", "app_version"]})
+
+    assert response.headers["Content-Disposition"] == 'attachment; filename="ledger-instances.json"'
+    assert json.loads(b"".join(response.streaming_content)) == {
+        "title": "Instances of Ledger",
+        "columns": ["instance", "state", "excluded", "Version"],
+        "rows": [[str(made.pk), "active", "", "=1"]],
+    }
+    response = admin_client.get("/applications/ledger/instances.json", {"f.plan": "pro"})
+    document = json.loads(b"".join(response.streaming_content))
+    row = dict(zip(document["columns"], document["rows"][0], strict=True))
+    assert row["users"] == 2**70 + 1
+    assert (row["ratio"], row["plan"], row["sso"], row["Environment"]) == (0.1, "pro", True, "")
+
+
 # Filters and sort
+
+
+def test_it_lists_what_the_filters_let_through(admin_client, ledger):
+    for users, plan in ((5, "pro"), (50, "pro"), (500, "free"), (7, True)):
+        reporting(ledger, {"users": users, "plan": plan})
+
+    assert column(admin_client, "users", **{"f.plan": ["pro", "true"], "sort": "m.users"}) == ["5", "7", "50"]
+    assert column(admin_client, "users", **{"f.plan": "pro", "min.users": "10"}) == ["50"]
+    assert column(admin_client, "users", **{"f.plan": ""}) == []
+
+
+def test_a_hidden_key_is_neither_a_column_nor_a_filter(admin_client, ledger):
+    reporting(ledger, {"users": 5, "secret": "a"})
+    MetricSetting.objects.create(application=ledger, key="secret", hidden=True)
+
+    assert lines(admin_client, c=["m.secret", "m.users"])[0] == [*OWN[:3], "users"]
+    assert len(lines(admin_client, **{"f.secret": "b"})) == 2
 
 
 def test_it_lists_what_the_table_lists_in_its_order(admin_client, ledger):

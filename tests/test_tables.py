@@ -1,14 +1,19 @@
 """The instance table: sorted, searched, filtered and paged by the database, the same on both."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
 from django.http import QueryDict
 
-from dashboard.tables import METRIC, OWN_COLUMNS, PAGE_SIZE, InstanceTable
+from dashboard.breakdowns import breakdowns
+from dashboard.columns import METRIC, METRIC_COLUMNS, MORE_COLUMNS, OWN_COLUMNS
+from dashboard.tables import PAGE_SIZE, InstanceTable
 from instances.models import Application, Instance
 from metrics import taking
+from metrics.keys import Metric, Metrics
 from tests.fleet import instance
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -303,7 +308,7 @@ def test_a_filter_lists_those_in_that_state(ledger, cast, state, wanted):
 
 @pytest.mark.parametrize("state", ["", "all", "nonsense", "ACTIVE", "\0"])
 def test_anything_else_lists_all(ledger, cast, state):
-    assert table(ledger, state=state).state.name == "all"
+    assert table(ledger, state=state).states == []
     assert len(listed(ledger, state=state)) == len(cast)
 
 
@@ -325,6 +330,152 @@ def test_state_and_search_go_together(ledger):
     reporting(ledger, {}, DAY * 60, app_version="1.0")
 
     assert listed(ledger, state="active", q="1.0") == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted"),
+    [
+        ("established", {"a day", "returned"}),
+        ("new", {"new", "a day"}),
+        ("returned", {"returned"}),
+        ("reporting", {"new", "a day", "returned"}),
+    ],
+)
+def test_what_the_census_counts_of_the_active_ones_can_be_listed(ledger, state, wanted):
+    cast = {
+        "new": {NOW - MINUTE: {}},
+        "a day": {NOW - DAY - MINUTE: {}, NOW - MINUTE: {}},
+        "returned": {NOW - DAY * 90: {}, NOW - MINUTE: {}},
+        "old": {NOW - DAY * 20: {}},
+        "silent": {NOW - DAY * 60: {}, NOW - DAY * 50: {}},
+    }
+    made = {name: instance(ledger, reports) for name, reports in cast.items()}
+    for reports in cast.values():
+        instance(ledger, reports, exclusion="manual")
+
+    names = {name for name, one in made.items() if one in listed(ledger, state=state)}
+
+    assert names == wanted
+    assert len(listed(ledger, state=state)) == len(wanted) == getattr(taking.present(ledger, NOW), state)
+
+
+def test_several_states_list_those_in_any_of_them(ledger, cast):
+    assert len(listed_by(ledger, "state=silent&state=revoked")) == 4
+    assert len(listed_by(ledger, "state=silent&state=revoked&state=active")) == 6
+
+
+# Dimensions and numbers
+
+
+def listed_by(application, query, keys=(), **options):
+    return list(InstanceTable(application, list(keys), QueryDict(query), NOW, **options).rows())
+
+
+def by(key, *values):
+    return urlencode([(f"f.{key}", value) for value in values])
+
+
+@pytest.mark.parametrize("name", ["app_version", "environment", "os_arch", "deployment_mode"])
+def test_it_lists_those_that_say_one_of_the_values(ledger, name):
+    made = {value: reporting(ledger, {name: "decoy"}, **{name: value}) for value in ("a", "A", "b", "ab", "")}
+
+    assert listed_by(ledger, by(name, "a")) == [made["a"]]
+    assert set(listed_by(ledger, by(name, "a", "b"))) == {made["a"], made["b"]}
+    assert listed_by(ledger, by(name, "")) == [made[""]]
+    assert set(listed_by(ledger, by(name, "", "ab"))) == {made[""], made["ab"]}
+    assert listed_by(ledger, by(name, "decoy")) == []
+
+
+@pytest.mark.parametrize("key", [*HOSTILE_KEYS, "plan"])
+def test_it_lists_those_that_report_one_of_the_values_under_any_key(ledger, key):
+    values = ["pro", "free", True, False, 5, "5", "", None]
+    made = {repr(value): reporting(ledger, {key: value, "decoy": "pro"}) for value in values}
+    made["none"] = reporting(ledger, {"decoy": "pro"})
+
+    def names(*asked):
+        found = listed_by(ledger, by(key, *asked))
+        return {name for name, one in made.items() if one in found}
+
+    assert names("pro") == {"'pro'"}
+    assert names("pro", "free") == {"'pro'", "'free'"}
+    assert names("true") == {"True"}
+    assert names("5") == {"'5'"}
+    assert names("PRO") == names("pr") == names("pro ") == set()
+    assert names("") == {"''", "None", "none"}
+    assert names("", "false") == {"''", "None", "none", "False"}
+
+
+def test_a_value_may_be_any_text(ledger, hostile):
+    said = [text for text in hostile if text]
+    made = {text: reporting(ledger, {"text": text}, app_version=text[:100]) for text in said}
+
+    for text, one in made.items():
+        assert listed_by(ledger, by("text", text)) == [one]
+        assert listed_by(ledger, by("app_version", text[:100])) == [one]
+
+
+@pytest.mark.parametrize("key", [*HOSTILE_KEYS, "users"])
+def test_it_lists_those_whose_number_is_within_bounds(ledger, key):
+    values = [-5, -0.5, 0, 1, 9, 10, 1e300, 2**70, "100", True]
+    for value in values:
+        reporting(ledger, {key: value, "decoy": 7})
+
+    def found(**bounds):
+        rows = listed_by(ledger, urlencode({f"{name}.{key}": bound for name, bound in bounds.items()}))
+        return sorted(float(row.metrics[key]) for row in rows)
+
+    assert found(min=9) == [9, 10, 2**70, 1e300]
+    assert found(max="-0.5") == [-5, -0.5]
+    assert found(min="0", max="9.0") == [0, 1, 9]
+    assert found(min="1e299") == [1e300]
+    assert found(min=10, max=9) == []
+
+
+def test_conditions_of_different_keys_all_hold(ledger):
+    wanted = reporting(ledger, {"plan": "pro", "users": 50, "sso": True}, app_version="2")
+    reporting(ledger, {"plan": "pro", "users": 5, "sso": True}, app_version="2")
+    reporting(ledger, {"plan": "free", "users": 50, "sso": True}, app_version="2")
+    reporting(ledger, {"plan": "pro", "users": 50, "sso": False}, app_version="2")
+    reporting(ledger, {"plan": "pro", "users": 50, "sso": True}, app_version="1")
+    reporting(ledger, {"plan": "pro", "users": 50, "sso": True}, DAY * 50, app_version="2")
+
+    query = "state=active&f.plan=pro&f.plan=team&f.sso=true&f.app_version=2&min.users=10"
+
+    assert listed_by(ledger, query) == [wanted]
+
+
+def test_what_nobody_reports_now_can_be_asked_for(ledger):
+    silent = reporting(ledger, {"plan": "pro"}, DAY * 60)
+    reporting(ledger, {"users": 1})
+
+    assert listed_by(ledger, "f.plan=pro", ["users"]) == [silent]
+    assert listed_by(ledger, "f.gone=x", ["users"]) == []
+
+
+def test_a_hidden_key_gives_nothing_away(ledger):
+    reporting(ledger, {"secret": "a", "size": 5})
+    hidden = Metrics(replace(Metric.named(key), hidden=True) for key in ("secret", "size"))
+
+    for query in ("f.secret=b", "f.secret=", "min.size=9", "max.size=1"):
+        assert listed_by(ledger, query) == []
+        assert len(listed_by(ledger, query, catalogue=hidden)) == 1
+
+
+def test_a_value_of_a_dimension_lists_as_many_as_the_census_counts(ledger):
+    for number in range(12):
+        plan = ["pro", "free", True, 5, "", None][number % 6]
+        reporting(ledger, {"plan": plan, "n": 1} if number % 5 else {}, app_version=["1", "2", ""][number % 3])
+        reporting(ledger, {"plan": plan}, DAY * 60, app_version="1")
+    census = taking.present(ledger, NOW)
+
+    for breakdown in breakdowns(census, Metrics()):
+        for share in breakdown.every:
+            rows = listed_by(ledger, f"state=active&{by(breakdown.key, share.value)}")
+            assert len(rows) == share.count, (breakdown.key, share.value)
+        # Who sends a number where others send a text is in the figures of that key.
+        numbers = census.figures[breakdown.key]["reporters"] if breakdown.key in census.figures else 0
+        assert sum(share.count for share in breakdown.every) == census.active - numbers
+        assert sum(share.share for share in breakdown.every) == pytest.approx(1)
 
 
 # Pages
@@ -441,8 +592,117 @@ def test_asked_again_it_is_the_other_way_round(ledger, sort, name, after):
     assert QueryDict(made.sort_address(column)[1:])["sort"] == after
 
 
-def test_there_is_a_column_for_each_key(ledger):
-    made = table(ledger, ["users", "größe"])
+@pytest.mark.parametrize("key", HOSTILE_KEYS)
+@pytest.mark.parametrize("value", ["pro", "", "a&b=c#d", "größe 🦄"])
+def test_an_address_of_a_value_asks_for_it_alone_among_the_active_ones_and_back(ledger, key, value):
+    made = asking_for(ledger, {f"f.{key}": "other", "f.plan": "x", "sort": "id", "period": "7d", "page": "3"})
 
-    assert [column.title for column in made.columns if column.is_metric] == ["users", "größe"]
+    chosen = QueryDict(made.address_of(key, value)[1:])
+
+    wanted = {f"f.{key}": [value], "f.plan": ["x"], "state": ["active"], "sort": ["id"], "period": ["7d"]}
+    assert dict(chosen.lists()) == wanted
+    again = asking_for(ledger, chosen)
+    assert again.is_one(key, value)
+    assert f"f.{key}" not in QueryDict(again.address_of(key, value)[1:])
+
+
+def asking_for(application, query, keys=(), **options):
+    asked = query if isinstance(query, QueryDict) else QueryDict(urlencode(query))
+    return InstanceTable(application, list(keys), asked, NOW, **options)
+
+
+def test_an_address_without_a_condition_keeps_the_others(ledger):
+    made = asking_for(ledger, QueryDict("f.a=1&f.a=2&min.b=5&q=x"))
+
+    assert QueryDict(made.address_without("f.a", "1")[1:]) == QueryDict("q=x&f.a=2&min.b=5")
+
+
+def test_the_fields_of_a_form_leave_out_what_it_has_itself(ledger):
+    made = asking_for(ledger, QueryDict("q=x&state=active&f.a=1&min.b=5&c=id&sort=id&metric=b&page=2"))
+
+    assert made.fields("state", "f.", "min.", "max.") == [("q", "x"), ("c", "id"), ("sort", "id"), ("metric", "b")]
+    assert ("q", "x") not in made.fields("q")
+
+
+# Columns
+
+
+def test_at_first_the_first_metrics_have_a_column(ledger):
+    assert titles(asking_for(ledger, {}, ["users", "größe"])) == ["users", "größe"]
+    keys = [f"metric_{number:03}" for number in range(500)]
+    made = asking_for(ledger, {}, keys)
+
+    assert titles(made) == keys[:METRIC_COLUMNS]
     assert made.columns[: len(OWN_COLUMNS)] == OWN_COLUMNS
+
+
+def titles(made):
+    return [column.title for column in made.columns if column.is_metric]
+
+
+def names(made):
+    return [column.name for column in made.columns]
+
+
+def test_columns_are_chosen_and_stand_in_their_own_order(ledger):
+    made = asking_for(ledger, QueryDict("c=m.b&c=established&c=app_version&c=m.b&c=nonsense"), ["a", "b"])
+
+    assert names(made) == ["id", "app_version", "established", "m.b"]
+    assert names(asking_for(ledger, {"c": "id"}, ["a", "b"])) == ["id"]
+    assert names(asking_for(ledger, {"c": "nonsense"}, ["a"])) == names(asking_for(ledger, {}, ["a"]))
+
+
+def test_what_it_is_sorted_by_has_a_column_unless_others_were_chosen(ledger):
+    keys = [f"metric_{number:02}" for number in range(20)]
+
+    assert names(asking_for(ledger, {"sort": "-m.metric_15"}, keys))[-1] == "m.metric_15"
+    assert "established" in names(asking_for(ledger, {"sort": "established"}, keys))
+    assert names(asking_for(ledger, {"sort": "-m.metric_15", "c": "id"}, keys)) == ["id"]
+
+
+def test_all_columns_can_be_shown(ledger):
+    keys = [f"metric_{number:03}" for number in range(500)]
+
+    assert len(asking_for(ledger, {"c": "all"}, keys).columns) == len(OWN_COLUMNS) + len(MORE_COLUMNS) + 500
+    assert len(names(asking_for(ledger, QueryDict("&".join(f"c=m.{key}" for key in keys)), keys))) == 501
+
+
+def test_whether_an_instance_is_established_is_what_the_census_says(ledger):
+    for first, last, exclusion in (
+        (DAY, MINUTE, ""),
+        (DAY, DAY, ""),
+        (DAY * 2, MINUTE, "manual"),
+        (DAY * 70, DAY * 60, ""),
+    ):
+        instance(ledger, {NOW - first - MINUTE: {}, NOW - last: {}}, exclusion=exclusion)
+    made = asking_for(ledger, {"c": "established", "sort": "-established"})
+
+    shown = [made.value(row, made.columns[-1]) for row in made.rows()]
+
+    assert shown == [True, False, False, False]
+    assert sum(shown) == taking.present(ledger, NOW).established
+
+
+# The default view
+
+
+def test_an_address_that_asks_for_nothing_shows_the_default_view(ledger):
+    default = "f.plan=pro&c=m.plan&sort=id"
+    made = asking_for(ledger, {"metric": "users", "period": "7d"}, ["plan"], default=default)
+
+    assert made.is_default
+    assert made.saved_query == default
+    assert names(made) == ["id", "m.plan"]
+    assert QueryDict(made.address()[1:]) == QueryDict(f"{default}&metric=users&period=7d")
+
+
+@pytest.mark.parametrize("query", ["state=all", "q=x", "page=2", "f.a=", "c=id", "sort=id", "min.a=1"])
+def test_an_address_that_asks_for_anything_does_not(ledger, query):
+    assert not asking_for(ledger, QueryDict(query), default="f.plan=pro").is_default
+
+
+def test_the_last_condition_of_a_default_view_can_be_taken_away(ledger):
+    made = asking_for(ledger, {}, default="f.plan=pro")
+
+    assert made.address_without("f.plan", "pro") == "?state=all"
+    assert made.address(**{"f.plan": "x"}) == "?f.plan=x"

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from dashboard.models import SavedView
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey
 from metrics.models import KeyFlag
@@ -23,8 +24,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 # Everything by which the other team's application could be recognised.
 SECRET_METRIC, SECRET_VERSION = "penguins_fed", "7.7.7-iceberg"
 SECRET_TOKEN = "Aquarium partners"
+SECRET_VIEW = "Hungry ones"
 SECRETS = [
     SECRET_TOKEN,
+    SECRET_VIEW,
     "Menagerie",
     "menagerie",
     SECRET_METRIC,
@@ -60,6 +63,7 @@ def secret(menagerie) -> Instance:
     metrics = {SECRET_METRIC: 41, "motto": "feed-me-fish", f"{SECRET_METRIC}_by": "keeper@example.com"}
     EnrolmentToken.objects.create(application=menagerie, name=SECRET_TOKEN, digest="cd" * 32)
     menagerie.releases.create(version=SECRET_VERSION, released_at=timezone.now())
+    SavedView.objects.create(application=menagerie, name=SECRET_VIEW, query="f.motto=feed-me-fish", is_default=True)
     return fleet.instance(
         menagerie,
         {timezone.now() - timedelta(days=2): metrics, timezone.now(): metrics},
@@ -123,6 +127,12 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
         (302, 404, 403, 200, 200),
     ),
     "applications/<slug:slug>/instances.csv": ("/applications/ledger/instances.csv", OUR_TEAM),
+    "applications/<slug:slug>/instances.json": ("/applications/ledger/instances.json", OUR_TEAM),
+    "applications/<slug:slug>/views/": ("/applications/ledger/views/", OUR_TEAM),
+    "applications/<slug:slug>/views/<int:pk>/<slug:name>": (
+        "/applications/ledger/views/{view}/delete",
+        (302, 405, 405, 405, 405),
+    ),
     "applications/<slug:slug>/versions/": ("/applications/ledger/versions/", OUR_TEAM),
     "applications/<slug:slug>/releases/": ("/applications/ledger/releases/", (302, 405, 405, 405, 405)),
     "applications/<slug:slug>/releases/<int:pk>/<slug:name>": (
@@ -248,6 +258,7 @@ def filled(ledger, ledger_instance, viewer, team) -> dict[str, Any]:
         "entry": entry.pk,
         "release": ledger.releases.create(version="1.0.0", released_at=timezone.now()).pk,
         "flag": KeyFlag.objects.create(application=ledger, key="owner", kind="email").pk,
+        "view": SavedView.objects.create(application=ledger, name="Paying").pk,
         "job": Job.objects.create(name="close_hours").pk,  # Due now, so that the site is ready.
         "team": team.pk,
         "user": viewer.pk,
@@ -396,6 +407,9 @@ def addresses(ledger: Application, mine: Instance, secret: Instance, filled: dic
         "/applications/ledger/metric/?key=penguins_fed",
         "/applications/menagerie/metric/?key=penguins_fed&download=most.csv",
         "/applications/ledger/instances.csv?state=all",
+        "/applications/ledger/instances.json?c=all",
+        "/applications/ledger/?f.motto=x&c=all&min.users=1",
+        *(f"/applications/ledger/views/{view.pk}/delete" for view in menagerie.saved_views.all()),
         f"/applications/ledger/instances.csv?q={str(secret.pk)[:5]}",
         f"/applications/ledger/versions/?period=all&from={SECRET_VERSION}",
         "/applications/ledger/versions/?download=versions.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,16 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext
 
 from dashboard import numbers, reports, words
+from dashboard.asking import EVERY_COLUMN
 from dashboard.charts import Chart
+from dashboard.columns import Column
 from dashboard.history import HistoryTable
-from dashboard.tables import Column, InstanceTable
+from dashboard.tables import InstanceTable
 from instances.models import Instance
 from instances.wire import format_timestamp
 from metrics.flatten import is_number
@@ -27,6 +31,7 @@ register = template.Library()
 
 LONGEST_CELL = 40
 LONGEST_IN_ONE_LINE = 12
+LONGEST_HEADING = 32
 NOTHING = mark_safe('<span class="shm-muted">–</span>')
 
 
@@ -132,10 +137,40 @@ def _in_utc(moment: datetime) -> str:
 
 
 @register.filter
-def metric_cells(instance: Instance, table: InstanceTable) -> SafeString:
-    """The cells of an instance's metrics, a column each. In one piece: a table has a thousand of them."""
-    cells = ((_cell(instance.metrics.get(key), table.catalogue[key].unit),) for key in table.keys)
-    return format_html_join("", '<td class="shm-number">{}</td>', cells)
+def heading(column: Column) -> str:
+    """A column's title; a metric's by its label."""
+    return Truncator(column.label).chars(LONGEST_HEADING)
+
+
+@register.filter
+def cells(instance: Instance, table: InstanceTable) -> SafeString:
+    """The cells of a row after the first. In one piece: a table has a thousand of them."""
+    row = ((_class(column), _cell_of(column, table.value(instance, column))) for column in table.columns[1:])
+    return format_html_join("", "<td{}>{}</td>", row)
+
+
+RIGHT = mark_safe(' class="shm-number"')
+
+
+def _class(column: Column) -> str:
+    return RIGHT if column.is_number else ""
+
+
+def _cell_of(column: Column, value: Any) -> SafeString | str:
+    if column.is_time:
+        return ago(value)
+    if column.name in CHOICES:
+        return str(CHOICES[column.name].get(value, "")) or NOTHING
+    if column.name == "established":
+        return gettext("Yes") if value else NOTHING
+    return _cell(None if value == "" and not column.is_metric else value, column.unit)
+
+
+# Their labels are read when a page is made, in its language.
+CHOICES: dict[str, dict[Any, Any]] = {
+    "state": dict(Instance.State.choices),
+    "exclusion": dict(Instance.Exclusion.choices),
+}
 
 
 def _cell(value: Any, unit: str) -> SafeString | str:
@@ -175,3 +210,48 @@ def address(table: InstanceTable | HistoryTable, **changes: Any) -> str:
 @register.simple_tag
 def sort_address(table: InstanceTable, column: Column) -> str:
     return table.sort_address(column)
+
+
+@register.simple_tag
+def address_of(table: InstanceTable, key: str, value: str) -> str:
+    return table.address_of(key, value)
+
+
+@register.simple_tag
+def is_asked(table: InstanceTable, key: str, value: str) -> bool:
+    return table.is_one(key, value)
+
+
+@register.simple_tag
+def address_all_columns(table: InstanceTable) -> str:
+    return table.address(c=EVERY_COLUMN)
+
+
+@register.simple_tag
+def address_default_columns(table: InstanceTable) -> str:
+    return table.address_default_columns()
+
+
+@register.filter
+def fields(table: InstanceTable, left_out: str) -> list[tuple[str, str]]:
+    """The view as hidden fields of a form that has its own for the names that begin so."""
+    return table.fields(*left_out.split())
+
+
+@register.filter
+def thousands(number: int) -> str:
+    return numbers.exact(number)
+
+
+LABEL = '<span class="shm-share-label">{}</span>'
+
+
+@register.filter
+def column_boxes(columns: Iterable[tuple[Column, bool]]) -> SafeString:
+    """A box to tick for each column; in one piece, as there are hundreds."""
+    boxes = (
+        (column.name, mark_safe(" checked") if shown else "", column.hint, format_html(LABEL, heading(column)))
+        for column, shown in columns
+    )
+    box = '<label title="{2}"><input type="checkbox" name="c" value="{0}"{1}>{3}</label>'
+    return format_html_join("", box, boxes)
