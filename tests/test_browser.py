@@ -123,9 +123,9 @@ def test_a_key_never_seen_before_becomes_a_card_a_column_and_a_chart(live_server
     report(live_server.url, installation, {"documents": 5, "brand_new_key": 1234})
     page.reload()
 
-    card = page.get_by_role("link", name="Brand new key")
+    card = page.get_by_role("link", name="Brand new key").first
     assert "1.23k" in card.locator("..").inner_text()
-    page.get_by_role("columnheader", name="brand_new_key").wait_for()
+    page.get_by_role("columnheader", name="Brand new key").wait_for()
     page.get_by_role("cell", name="1.23k").wait_for()
     card.click()
     page.get_by_role("heading", name="Brand new key").wait_for()
@@ -180,7 +180,9 @@ def test_nothing_is_cut_off(live_server, page, busy_fleet, scheme):
         "/",
         busy_fleet.get_absolute_url(),
         f"{busy_fleet.get_absolute_url()}?metric=storage.size_gb&period=7d",
+        f"{busy_fleet.get_absolute_url()}?f.unbroken={'x' * 200}&min.storage.size_gb=1&state=new&c=all&nothing=x",
         f"{busy_fleet.get_absolute_url()}versions/",
+        f"{busy_fleet.get_absolute_url()}views/",
         instance.get_absolute_url(),
         f"/admin/instances/application/{busy_fleet.pk}/change/",
         f"/admin/instances/instance/{instance.pk}/change/",
@@ -202,6 +204,41 @@ def cut_off(page: Page) -> list[str]:
             return box.width && (box.right > innerWidth + 0.5 || box.left < -0.5);
         }).map((element) => element.outerHTML.slice(0, 120))"""
     )
+
+
+def test_the_table_is_narrowed_without_loading_the_page(live_server, page, busy_fleet):
+    page.goto(live_server.url + busy_fleet.get_absolute_url())
+    page.evaluate("window.isTheSamePage = true")
+    count = page.locator("#instances-title [data-count]")
+
+    # The keyboard stays where it was, also when what it was on is gone.
+    page.locator("#state-active").press("Enter")
+    page.wait_for_url("**/?state=active")
+    page.wait_for_function("document.activeElement.id === 'state-active'")
+    page.get_by_label("Search instances").press_sequentially("1.0.")
+    page.wait_for_url("**/?q=1.0.&state=active")
+    page.wait_for_function("document.activeElement.id === 'instances-search'")
+    assert count.inner_text() == "4 of 12"
+    assert "4 of 12" in page.get_by_role("status").last.inner_text()
+
+    page.locator(".shm-panels summary", has_text="Filter").click()
+    page.get_by_role("group", name="Feature enabled").get_by_label("true").check()
+    page.get_by_label("at least").last.fill("4")
+    page.get_by_role("button", name="Show these").locator("visible=true").click()
+    page.wait_for_url("**/?q=1.0.&state=active&f.feature_enabled=true&min.*=4")
+    assert count.inner_text() == "1 of 12"
+    # What stands above it goes on from what is asked for now.
+    assert "f.feature_enabled=true" in page.locator('#chart a[href*="period=7d"]').get_attribute("href")
+    assert "q=1.0." in page.locator("#breakdowns a").first.get_attribute("href")
+
+    page.get_by_role("link", name="Remove Feature enabled: true").click()
+    page.wait_for_function("document.activeElement.id === 'instances-title'")
+    assert page.evaluate("window.isTheSamePage")
+
+    page.go_back()
+    page.get_by_role("link", name="Remove Feature enabled: true").wait_for()
+    wait_until_drawn(page)
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('htmx'))") == []
 
 
 def test_a_chart_follows_the_theme(live_server, page, busy_fleet):
