@@ -726,7 +726,8 @@ def pages(client, viewer, ledger):
         addresses = ["/", "/applications/ledger/instances.csv", "/badge/ledger/version", "/badge/ledger/combined"]
         addresses += ["/badge/ledger/instances", "/badge/ledger/metric/n"]
         addresses += [f"/applications/ledger/?period={period}&metric={key}" for period in PERIODS for key in ("", "n")]
-        addresses += ["/applications/ledger/lifecycle/?period=30d", "/applications/ledger/lifecycle/?period=30d&weeks=52"]
+        lifecycle = "/applications/ledger/lifecycle/?period=30d"
+        addresses += [lifecycle, f"{lifecycle}&weeks=52"]
         statements = {}
         for address in addresses:
             with CaptureQueriesContext(connection) as captured:
