@@ -25,6 +25,8 @@ UNCONFIRMED_LISTED = 1
 
 # In the place of a permission, for what is of no team.
 SUPERUSER = "superuser"
+# What an application's own page lists key by key.
+ON_ITS_PAGE = {"removed_data", "uncounted_keys"}
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -61,8 +63,10 @@ class Attention:
 
 
 def of_application(application: Application, user: User, at: datetime) -> Attention:
-    """For its own page, which has something to say of the site as well only where every page has."""
-    found = _seen_by(user, concerns(gather([application], at)[application.pk]))
+    """For its own page, which has something to say of the site as well only where every page has; and of flagged keys,
+    with what can be done about each."""
+    facts = gather([application], at)[application.pk]
+    found = _seen_by(user, [concern for concern in concerns(facts) if concern.rule not in ON_ITS_PAGE])
     return Attention([Group(application, found)] if found else [])
 
 

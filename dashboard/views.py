@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from dashboard import exports, saved_views, sheets
+from dashboard import attention, exports, saved_views, sheets
 from dashboard.applications import ApplicationPage
 from dashboard.decisions import offered
 from dashboard.history import HistoryTable
@@ -56,12 +56,17 @@ def overview_page(request: HttpRequest) -> HttpResponseBase:
 def application_page(request: HttpRequest, slug: str) -> HttpResponseBase:
     application = get_object_or_404(Application.objects.visible_to(request.user), slug=slug)
     saved = SavedViews.of(application, request.user)
-    page = ApplicationPage(application, request.GET, timezone.now(), saved)
+    now = timezone.now()
+    page = ApplicationPage(application, request.GET, now, saved)
     if file := sheets.answer(request, page.sheets, slug):
         return file
     if request.headers.get("HX-Target") == "instances":
         return instances_part(request, page)
-    context = {"page": page, "server_url": request.build_absolute_uri("/")}
+    context = {
+        "page": page,
+        "attention": attention.of_application(application, request.user, now),
+        "server_url": request.build_absolute_uri("/"),
+    }
     return application_tab(request, application, "application", application.name, **context)
 
 
