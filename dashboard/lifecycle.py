@@ -209,6 +209,13 @@ class LifecyclePage:
         return gettext("Comings and goings by week")
 
     @property
+    def cut_at(self) -> datetime | None:
+        """Where the picture of all there is begins, if there is more."""
+        if self.period.steps is not None or not self.flows or self.began is None:
+            return None
+        return self.flows[0].start if self.flows[0].start > self.began else None
+
+    @property
     def unknown_until(self) -> datetime | None:
         """Until when closings have not counted what the picture needs."""
         unknown = [flow.end for flow in self.flows if flow.active is not None and None in (flow.new, flow.gone)]

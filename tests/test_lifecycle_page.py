@@ -154,7 +154,9 @@ def test_the_picture_adds_up(get, lives):
 
 
 def test_each_is_where_it_came_and_went(get, lives):
-    _, rows = sheet(get(period="all"), "flows")
+    response = get(period="all")
+    assert "what was before" not in text_of(response)
+    _, rows = sheet(response, "flows")
     weeks = {row[0]: row[1:5] for row in rows}
 
     def week(days_ago):
@@ -404,8 +406,11 @@ def test_ten_years_are_read_within_bounds(get, ten_years):
 
 
 def test_ten_years_are_a_picture_of_months(get, ten_years):
-    page = get(period="all").context["page"]
+    response = get(period="all")
+    page = response.context["page"]
 
+    assert "what was before is too long ago" in text_of(response)
+    assert "what was before" not in text_of(get(period="1y"))
     assert page.chart.title == "Comings and goings by four weeks"
     assert len(page.flows) <= 104
     assert {flow.end - flow.start for flow in page.flows[1:]} == {WEEK * 4}
