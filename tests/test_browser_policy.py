@@ -15,7 +15,7 @@ from tests.test_teams import TABLE, filled, ledger, ledger_instance  # noqa: F40
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SUPERUSER = 4
-NOT_HTML = ("/badge/", "/v1/", "/api/", "/readyz", ".csv", "autocomplete", "jsi18n")
+NOT_HTML = ("/badge/", "/v1/", "/api/", "/readyz", ".csv", ".json", "autocomplete", "jsi18n")
 # What the addresses of the table do not show: a chosen chart, a filter, forms in pop-ups.
 MORE = [
     "/applications/ledger/?metric=documents&period=7d",
