@@ -23,9 +23,10 @@ from dashboard.life import Life, version_name
 from dashboard.ranks import Place, Rank, rank
 from dashboard.reports import Difference, Report, TextChange, as_text, changed
 from dashboard.sheets import Sheet
+from dashboard.versions import newest_share
 from instances.models import Event, Instance, PublicKey
 from instances.wire import Malformed, format_timestamp, parse_timestamp
-from metrics import bounds, taking
+from metrics import bounds, taking, versions
 from metrics.census import Census
 from metrics.flatten import flatten, is_number, without
 from metrics.keys import Metric
@@ -208,6 +209,13 @@ class InstancePage:
     def version_share(self) -> float | None:
         """Of the fleet, so much runs its version."""
         return self._share("app_version", self.instance.app_version)
+
+    @cached_property
+    def newer_version(self) -> str:
+        """The newest version of the fleet; "" if it runs that or a newer one, or if none can be told."""
+        newest = newest_share(self.census, self.instance.application)
+        is_newer = newest and versions.rank(newest[0]) > versions.rank(self.instance.app_version)
+        return newest[0] if newest and is_newer else ""
 
     @property
     def version_since(self) -> datetime | None:

@@ -29,6 +29,9 @@ TICKS = 6
 # Below so much of the width, in percent, a name would be cut off after a letter or two.
 NARROWEST_NAMED = 5
 
+# What lasts for less can still be seen, as a bar so wide.
+LEAST_DRAWN = 0.5
+
 # Which kinds of events begin and end what.
 SPANS = {
     Event.Kind.REVOKED: ("revoked", True),
@@ -142,7 +145,9 @@ class Life:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        return [(self.axis.place(at), _when(at) if self._is_short else _day(at)) for at in self.axis.ticks(TICKS)]
+        ticks = [(self.axis.place(at), _when(at) if self._is_short else _day(at)) for at in self.axis.ticks(TICKS)]
+        # In a life of minutes several would be called the same.
+        return ticks if len({title for _, title in ticks}) == len(ticks) else ticks[:1]
 
     @property
     def _is_short(self) -> bool:
@@ -209,7 +214,8 @@ class Life:
         return self._bar(stretch.kind, stretch.start, end, name, title)
 
     def _bar(self, kind: str, start: datetime, end: datetime, name: str, title: str) -> Drawn:
-        return Drawn(kind, self.axis.place(start), self.axis.width(start, end), name, title)
+        width = max(self.axis.width(start, end), LEAST_DRAWN)
+        return Drawn(kind, min(self.axis.place(start), 100 - width), width, name, title)
 
     # The table behind it
 

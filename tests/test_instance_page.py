@@ -201,9 +201,11 @@ def test_why_it_was_decided_stands_with_its_condition(get, ledger, hostile):
 
     text = get(instance).content.decode()
 
-    assert f'The reason given: <strong class="shm-wrap">{escape(hostile[0])}</strong>' in text
+    assert f'The reason given: <strong class="shm-wrap"><bdi>{escape(hostile[0])}</bdi></strong>' in text
     instance.revoke("Cloned disk")
-    assert 'The reason given: <strong class="shm-wrap">Cloned disk</strong>' in get(instance).content.decode()
+    assert (
+        'The reason given: <strong class="shm-wrap"><bdi>Cloned disk</bdi></strong>' in get(instance).content.decode()
+    )
 
 
 def at_a_glance(response):
@@ -252,6 +254,17 @@ def test_how_many_run_its_version_is_told(get, ledger):
         instance = fleet.instance(ledger, {NOW: {}}, app_version="2.0" if number else "1.0")
 
     assert "75 % of the fleet run it" in at_a_glance(get(instance))["Version"]
+    assert "newest is" not in at_a_glance(get(instance))["Version"]
+
+
+def test_the_newest_version_is_told_to_who_looks_at_an_older_one(get, ledger):
+    fleet.instance(ledger, {NOW: {}}, app_version="1.10")
+    old = fleet.instance(ledger, {NOW: {}}, app_version="1.9")
+
+    assert at_a_glance(get(old))["Version"][-2:] == ["newest is", "1.10"]
+    for version in ("1.10.0", "v1.10", "2.0-rc.1"):
+        same = fleet.instance(ledger, {NOW: {}}, app_version=version)
+        assert "newest is" not in at_a_glance(get(same))["Version"]
 
 
 def test_the_current_key_stands_open_and_retired_ones_are_folded(get, ledger):
@@ -305,7 +318,7 @@ def test_texts_tell_when_they_changed_and_who_says_the_same(get, ledger):
 
     assert (title, value.share) == ("Dimensions", 0.5)
     assert [(change.at, change.before, change.after) for change in value.changes] == [(NOW - 2 * DAY, "free", "team")]
-    assert "free → team" in text
+    assert "<bdi>free</bdi> → <bdi>team</bdi>" in text
     assert "50\xa0%" in text
 
 
@@ -353,7 +366,7 @@ def test_what_the_last_upgrade_changed_is_told(get, ledger):
         ("n", 100, 150),
     ]
     assert "What the last upgrade changed" in text
-    assert "1 → (not sent)" in text
+    assert "<bdi>1</bdi> → (not sent)" in text
     assert [marker.label for marker in page.chart.markers] == ["2.0"]
 
 

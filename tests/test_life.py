@@ -75,8 +75,9 @@ def test_a_life_that_has_just_begun_has_a_picture(ledger, reports):
 
     assert len(life.drawn_versions) == len(reports)
     assert [bar.kind for bar in life.drawn_reports] == ["reports"] * len(reports)
+    assert all(bar.width > 0 and bar.x + bar.width <= 100 for bar in [*life.drawn_versions, *life.drawn_reports])
     assert life.drawn_moments
-    assert life.ticks
+    assert [title for _, title in life.ticks] == ["2026-11-22 09:30"]
     assert list(life.sheet.rows)
 
 
