@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 DATA := $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo worker test lint bench bench-ingest python3 chromium
+.PHONY: help run demo worker test lint bench bench-ingest fonts python3 chromium
 
 help: ## List the targets.
 	@echo "Usage: make TARGET [PORT=8080] [DATABASE_URL=...]; docs/settings.md lists every variable."
@@ -30,6 +30,9 @@ lint: .venv/.installed-dev ## Style, types, and whether a migration is missing.
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy manage.py shm_site instances metrics dashboard tests/postgres.py
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check
+
+fonts: .venv/.installed-dev ## Make the pages' fonts again, after an upgrade of django-unfold or for a new icon.
+	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.fonts
 
 bench: .venv/.installed-dev ## Measure how much the server takes.
 	$(PYTHON) -m benchmarks
