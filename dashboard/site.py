@@ -17,6 +17,8 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from shm_site.pages import uncompressed
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
@@ -35,7 +37,7 @@ class Site(UnfoldAdminSite):
         from dashboard import two_factor
 
         def own(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-            return never_cache(self.own_account(view))
+            return never_cache(uncompressed(self.own_account(view)))
 
         return [
             path("login/code/", self.sign_in_code, name="sign_in_code"),
