@@ -233,7 +233,6 @@ UNFOLD = {
         ]
     },
     "STYLES": [lambda request: static("dashboard/theme.css")],
-    "SCRIPTS": [lambda request: static("dashboard/shell.js")],
 }
 
 # The signed API

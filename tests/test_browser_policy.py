@@ -46,8 +46,8 @@ def test_every_page_does_all_it_wants_within_the_policy(live_server, page, addre
         response = page.goto(live_server.url + path)
         assert response
         assert response.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'"), path
-        # Alpine.js has started when nothing waits for it any more.
-        page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+        # Until Alpine.js has started.
+        page.wait_for_function("!document.documentElement.classList.contains('shm-starting')")
 
 
 def test_the_sign_in_page_keeps_to_the_policy(live_server, page):  # noqa: F811

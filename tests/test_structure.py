@@ -1,11 +1,14 @@
 """The rules that hold the house together: which way imports go, which modules are pure, what is vendored."""
 
 import ast
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import unfold
+from django.template.loader import get_template
 
 ROOT = Path(__file__).parent.parent
 # Each may import itself and what stands before it.
@@ -86,3 +89,30 @@ def test_the_theme_has_the_colours_that_the_shell_wants():
     assert set(colours) == {f"{name}-{weight}" for name, weights in wanted.items() for weight in weights}
     for name in ("base", "font"):
         assert {weight: colours[f"{name}-{weight}"] for weight in wanted[name]} == wanted[name]
+
+
+# The shell's templates that have one of ours in their place, by the digest of the shell's own that ours was made from.
+REPLACED = {
+    "admin/base.html": "2ce9250b3c649e3a",
+    "admin/login.html": "13deb7765ce36659",
+    "unfold/helpers/edit_inline/tabular_heading.html": "eef46d03bc1655ad",
+    "unfold/helpers/language_switch.html": "f3ad5b63f6f9908b",
+    "unfold/helpers/navigation_user.html": "4c9ba58b3f215326",
+    "unfold/layouts/skeleton.html": "66af9f0bb45f98ba",
+    "unfold/layouts/unauthenticated.html": "768501529f1a8dae",
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_the_shell_s_templates_are_those_that_ours_were_made_from(name):
+    """After an upgrade of the shell: see what has changed there, take it over, and note the new digest."""
+    shell = Path(unfold.__file__).parent / "templates" / name
+    assert hashlib.sha256(shell.read_bytes()).hexdigest()[:16] == REPLACED[name]
+    assert get_template(name).origin.name == str(ROOT / "templates" / name)
+
+
+def test_each_replaced_template_is_listed():
+    ours = {str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*.html")}
+    shells = Path(unfold.__file__).parent / "templates"
+    replaced = {name for name in ours if (shells / name).is_file()}
+    assert replaced == set(REPLACED)

@@ -239,6 +239,12 @@ function draw(box) {
   if (button) button.hidden = false;
 }
 
+// 70 KB, of which a page without a chart has no use.
+async function library() {
+  const { chartLibrary } = document.querySelector("[data-chart-library]").dataset;
+  if (!window.Chart) await import(chartLibrary);
+}
+
 function drawAll() {
   for (const [canvas, chart] of charts) {
     if (!canvas.isConnected) {
@@ -246,8 +252,22 @@ function drawAll() {
       charts.delete(canvas);
     }
   }
-  document.querySelectorAll("[data-chart]").forEach(draw);
+  for (const box of document.querySelectorAll("[data-chart]")) {
+    if (charts.has(box.querySelector("canvas"))) draw(box);
+    else nearby.observe(box);
+  }
 }
+
+// Each when it is about to be seen, and in a turn of its own: a page of many charts is never busy for long.
+const nearby = new IntersectionObserver(async (entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    nearby.unobserve(target);
+    await library();
+    await new Promise((resolve) => setTimeout(resolve));
+    if (target.isConnected) draw(target);
+  }
+}, { rootMargin: "100% 0px" });
 
 // The chart as it stands there, on the page's own ground: a picture of lines alone could not be read on another.
 function savePicture(button) {
@@ -281,6 +301,7 @@ document.addEventListener("click", (event) => {
   else copy(button);
 });
 document.addEventListener("htmx:afterSettle", drawAll);
+addEventListener("beforeprint", () => window.Chart && document.querySelectorAll("[data-chart]").forEach(draw));
 new MutationObserver(drawAll).observe(root, { attributeFilter: ["class"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 drawAll();

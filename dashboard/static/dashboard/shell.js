@@ -1,14 +1,55 @@
-// Runs right after the shell's htmx. Neither of these is used here, and the Content-Security-Policy refuses the style element.
-htmx.config.includeIndicatorStyles = false;
-htmx.config.allowEval = false;
-// A page that somebody goes back to is loaded again: what htmx would keep of it, in the browser's storage at that, has
-// lost its charts, and shows what only who is signed in may see.
-htmx.config.historyCacheSize = 0;
-htmx.config.refreshOnHistoryMiss = true;
+// Runs before the page is drawn. What Alpine.js does once it has started is done here in the meantime, so that nobody
+// waits for that and nothing changes when it does: the colours, a navigation that was closed, and (in theme.css) all
+// that opens on a click.
+(() => {
+  const root = document.documentElement;
 
-// The server writes times by the reader's clock, once it knows which that is.
-const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (timeZone) {
-  const secure = location.protocol === "https:" ? "; secure" : "";
-  document.cookie = `shm_time_zone=${timeZone}; path=/; max-age=31536000; samesite=lax${secure}`;
-}
+  function kept(name) {
+    try {
+      return JSON.parse(localStorage.getItem(name));
+    } catch {
+      return null; // Nothing is kept for this site, by the reader's wish.
+    }
+  }
+
+  const theme = kept("adminTheme") ?? "auto";
+  const isDark = theme === "dark" || (theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  root.classList.toggle("dark", isDark);
+  root.classList.toggle("shm-navigation-closed", kept("sidebarDesktopOpen") === 0);
+  root.classList.add("shm-starting");
+
+  // Alpine.js takes back only what it has set itself. Both happen between two frames.
+  document.addEventListener("alpine:init", () => root.classList.remove("dark"));
+  document.addEventListener("alpine:initialized", () => root.classList.remove("shm-starting", "shm-navigation-closed"));
+
+  // The shell's own scroll bars are left out; the browser's do the same. Its script asks for them.
+  window.SimpleBar = { instances: new Map() };
+
+  addEventListener("load", () => {
+    document.querySelector("#nav-sidebar-apps a.active")?.scrollIntoView({ block: "nearest" });
+    // In Django's lists with a search field these say what is searched, as only a picture may. Made at this event too.
+    setTimeout(() => document.querySelectorAll(".help-tooltip[aria-label]").forEach((tip) => tip.setAttribute("role", "img")));
+  });
+
+  // Much of the shell opens by a click on what is no button. Whatever says something is made one.
+  const clickable = "[x-on\\:click]:not(a[href], button, input, select, summary)";
+  document.addEventListener("alpine:initialized", () => {
+    for (const element of document.querySelectorAll(clickable)) {
+      if (!element.textContent.trim()) continue;
+      element.setAttribute("role", "button");
+      element.tabIndex = 0;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!["Enter", " "].includes(event.key) || !event.target.matches(clickable)) return;
+    event.preventDefault();
+    event.target.click();
+  });
+
+  // The server writes times by the reader's clock, once it knows which that is.
+  const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (timeZone) {
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `shm_time_zone=${timeZone}; path=/; max-age=31536000; samesite=lax${secure}`;
+  }
+})();

@@ -1,0 +1,102 @@
+"""Every kind of page, for the tests that look at all of them in a browser: a new page is one line in PAGES."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from instances.enrolment import EnrolmentToken
+from instances.models import Application, Instance
+from metrics.models import KeyFlag
+from tests import fleet
+
+# Names as long as people make them, and some that are not words at all.
+PRODUCT = "A product whose name is about as long as names of products get to be"
+
+# {application}, {slug}, {instance}, {key} and so on are what `filled` returns.
+PAGES = {
+    "overview": "/",
+    "application": "/applications/{slug}/",
+    "application, a metric and a period": "/applications/{slug}/?metric=storage.size_gb&period=7d",
+    "application, nothing found": "/applications/{slug}/?q=nothing-like-this",
+    "application without instances": "/applications/empty/",
+    "metric": "/applications/{slug}/metric/?key=storage.size_gb",
+    "metric beside another": "/applications/{slug}/metric/?key=storage.size_gb&key=documents",
+    "history": "/applications/{slug}/history/",
+    "instance": "/instances/{instance}/",
+    "instance that is silent": "/instances/{silent}/",
+    "two-factor sign-in": "/admin/two-factor/",
+    "password": "/admin/password_change/",
+    "admin": "/admin/",
+    "admin: applications": "/admin/instances/application/",
+    "admin: application": "/admin/instances/application/{application}/change/",
+    "admin: new application": "/admin/instances/application/add/",
+    "admin: history of an application": "/admin/instances/application/{application}/history/",
+    "admin: instances": "/admin/instances/instance/",
+    "admin: instances, filtered": "/admin/instances/instance/?state__exact=active&q=a&o=-2",
+    "admin: instance": "/admin/instances/instance/{instance}/change/",
+    "admin: delete an instance": "/admin/instances/instance/{instance}/delete/",
+    "admin: flagged keys": "/admin/metrics/keyflag/",
+    "admin: flagged key": "/admin/metrics/keyflag/{flag}/change/",
+    "admin: tokens": "/admin/instances/enrolmenttoken/",
+    "admin: new token": "/admin/instances/enrolmenttoken/add/",
+    "admin: token": "/admin/instances/enrolmenttoken/{token}/change/",
+    "admin: public keys": "/admin/instances/publickey/",
+    "admin: public key": "/admin/instances/publickey/{key}/change/",
+    "admin: jobs": "/admin/instances/job/",
+    "admin: users": "/admin/auth/user/",
+    "admin: user": "/admin/auth/user/{user}/change/",
+    "admin: new user": "/admin/auth/user/add/",
+    "admin: teams": "/admin/auth/group/",
+    "admin: team": "/admin/auth/group/{team}/change/",
+    "admin: audit log": "/admin/admin/logentry/",
+    "admin: pop-up": "/admin/auth/group/add/?_popup=1",
+    "not found": "/applications/no-such-application/",
+}
+# What somebody sees who is not signed in.
+STRANGERS = {"sign-in": "/admin/login/", "not found, outside": "/no-such-page"}
+
+
+def fill() -> dict[str, str]:
+    """A fleet with a month behind it, and one of everything else; what the addresses above are filled with."""
+    now = timezone.now()
+    team = Group.objects.create(name="Bookkeepers")
+    application = Application.named(PRODUCT)
+    Application.objects.filter(pk=application.pk).update(team=team)
+    application.refresh_from_db()
+    Application.named("Empty")
+    for number in range(12):
+        metrics = {f"a_rather_long_metric_name_{key}": number * key for key in range(12)} | {
+            "documents": 40 * number,
+            "storage": {"engine": "postgresql", "size_gb": 1.5 * number},
+            "feature_enabled": number % 2 == 0,
+            "unbroken": "x" * 200,
+            "\u202eright\u202c <b>🦄</b>": number,
+        }
+        times = [now - timedelta(days=day, minutes=number) for day in range(30 if number < 2 else 0, 60, 3)]
+        fleet.instance(
+            application,
+            dict.fromkeys(reversed(times), metrics),
+            app_version=f"1.{number % 3}.0-{'rc' * 20}",
+            environment=("production", "staging", "")[number % 3],
+            deployment_mode="docker",
+            os_arch="linux/amd64",
+        )
+    instances = list(application.instances.order_by("last_report_at"))
+    newest: Instance = instances[-1]
+    token = EnrolmentToken.objects.create(application=application, name="Partners", digest="ab" * 32)
+    flag = KeyFlag.objects.create(application=application, key="owner", kind="email")
+    key = newest.keys.first()
+    return {
+        "slug": application.slug,
+        "application": str(application.pk),
+        "instance": str(newest.pk),
+        "silent": str(instances[0].pk),
+        "key": str(key.pk if key else ""),
+        "team": str(team.pk),
+        "token": str(token.pk),
+        "flag": str(flag.pk),
+        "user": str(User.objects.create_user("colleague", password="correct horse", is_staff=True).pk),
+    }
