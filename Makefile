@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 DATA := $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo worker test lint bench bench-ingest fonts python3 chromium
+.PHONY: help run demo worker test lint bench bench-ingest lighthouse fonts python3 chromium
 
 help: ## List the targets.
 	@echo "Usage: make TARGET [PORT=8080] [DATABASE_URL=...]; docs/settings.md lists every variable."
@@ -39,6 +39,9 @@ bench: .venv/.installed-dev ## Measure how much the server takes.
 
 bench-ingest: .venv/.installed-dev ## The same for the storing of snapshots alone, on the terminal.
 	$(PYTHON) -m benchmarks ingestion
+
+lighthouse: .venv/.installed-dev chromium ## Have Lighthouse (of npm, on the PATH) judge the pages of a fleet of 1,000.
+	$(PYTHON) -m benchmarks browsing
 
 .venv/.installed: requirements.txt | python3
 	@python3 -m venv .venv || { echo "The virtual environment could not be made. On Debian: apt-get install python3-venv" >&2; exit 1; }

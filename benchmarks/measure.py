@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 django.setup()
 
+from benchmarks.browsing import browse
 from benchmarks.ingesting import BOTH, INSERT, UPDATE, Ingested, floor, ingest, sign
 from benchmarks.reporting import Table
 from benchmarks.seeding import Seeded, file_censuses, seed
@@ -28,6 +29,8 @@ from metrics.models import Snapshot
 
 # `make bench-ingest` measures this part and prints it; `make bench` measures and writes everything.
 INGESTION_ALONE = sys.argv[1:] == ["ingestion"]
+# `make lighthouse` has Lighthouse look at pages, and prints what it says.
+BROWSING_ALONE = sys.argv[1:] == ["browsing"]
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 
 LOOKS = 3 if QUICK else 15
@@ -53,6 +56,9 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 def main() -> None:
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
+    if BROWSING_ALONE:
+        browse()
+        return
     table = Table()
     if INGESTION_ALONE:
         ingestion(table)
