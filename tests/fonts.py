@@ -24,7 +24,8 @@ WEIGHTS = [FONTS / f"inter/Inter-{weight}.woff2" for weight in ("Regular", "Medi
 # Latin with its accents, punctuation, currencies, arrows, and the signs of mathematics and of change.
 LETTERS = (
     "20-7E,A0-17F,192,218-21B,2BB-2BC,2C6-2C7,2D8-2DD,300-304,306-30C,327-328,1E9E,2000-200B,2010-2015,2018-201E,2020-2022,"
-    "2026,202F-2030,2032-2033,2039-203A,2044,20A0-20C0,2116,2122,2190-2199,2212,2215,2219,2248,2260,2264-2265,25B2,25BC,25CF"
+    "2026,202F-2030,2032-2033,2039-203A,2044,20A0-20C0,2116,2122,2190-2199,2212,2215,2219,2248,2260,2264-2265,"
+    "25B2-25C3,25CF,2713,2717"
 )
 # Figures of one width for tables; the rest is what text needs to be set as it was drawn.
 FEATURES = ["kern", "liga", "calt", "ccmp", "locl", "mark", "mkmk", "case", "tnum"]

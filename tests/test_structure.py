@@ -95,6 +95,7 @@ def test_the_theme_has_the_colours_that_the_shell_wants():
 REPLACED = {
     "admin/base.html": "2ce9250b3c649e3a",
     "admin/login.html": "13deb7765ce36659",
+    "registration/logged_out.html": "cad8c8cf769b9e91",
     "unfold/helpers/edit_inline/tabular_heading.html": "eef46d03bc1655ad",
     "unfold/helpers/language_switch.html": "f3ad5b63f6f9908b",
     "unfold/helpers/navigation_user.html": "4c9ba58b3f215326",
