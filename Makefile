@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 DATA := $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo worker test lint bench bench-ingest lighthouse fonts python3 chromium
+.PHONY: help run demo worker test lint messages fonts bench bench-ingest lighthouse python3 chromium
 
 help: ## List the targets.
 	@echo "Usage: make TARGET [PORT=8080] [DATABASE_URL=...]; docs/settings.md lists every variable."
@@ -33,6 +33,12 @@ lint: .venv/.installed-dev ## Style, types, and whether a migration is missing.
 
 fonts: .venv/.installed-dev ## Make the pages' fonts again, after an upgrade of django-unfold or for a new icon.
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.fonts
+
+# Without line numbers, which would change with every change of a file.
+messages: .venv/.installed-dev ## Gather the texts of the pages into locale/, and compile the translations: docs/translating.md.
+	@command -v msgmerge >/dev/null || { echo "This takes GNU gettext. On Debian: apt-get install gettext" >&2; exit 1; }
+	$(PYTHON) manage.py makemessages --all --no-location --no-obsolete $(foreach folder,.venv data tests sdk benchmarks docs,--ignore=$(folder))
+	$(PYTHON) manage.py compilemessages --ignore=.venv --ignore=data
 
 bench: .venv/.installed-dev ## Measure how much the server takes.
 	$(PYTHON) -m benchmarks

@@ -454,6 +454,10 @@ class PublicKeyAdmin(ReadOnly, TeamScoped):
     fields = ["instance", "hex", "fingerprint", "created_at", "retired_at"]
     show_full_result_count = False
 
+    @admin.display(description=_("fingerprint"))
+    def fingerprint(self, key: PublicKey) -> str:
+        return key.fingerprint
+
     @admin.display(description=_("application"), ordering="instance__application__name")
     def application(self, key: PublicKey) -> str:
         return key.instance.application.name

@@ -196,7 +196,6 @@ PERMISSIONS_POLICY = dict.fromkeys(_FEATURES.split(), "()")
 
 # What nobody has asked for otherwise: of logs, of the API, and of what is stored.
 LANGUAGE_CODE = "en"
-# Each by its own name, so that its readers find it whatever the page is in.
 LANGUAGES = [("en", "English"), ("fr", "Français")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 # Of pages, for whose reader has chosen none and whose browser asks for none of these.

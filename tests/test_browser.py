@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -270,3 +271,30 @@ def test_the_commands_of_an_empty_page_send_a_first_snapshot(live_server, page, 
     exec(compile(program, "first_snapshot", "exec"), {})
     page.reload()
     page.get_by_role("link", name="My application").wait_for()
+
+
+def test_times_are_by_the_reader_s_clock_until_the_reader_wants_utc(live_server, page):
+    at = datetime.now(UTC) - timedelta(days=3)
+    application = Application.objects.create(name="Ledger", slug="ledger")
+    instance = fleet.instance(application, {at: {"documents": 5}})
+    tokyo = f"{at.astimezone(ZoneInfo('Asia/Tokyo')):%Y-%m-%d %H:%M}"
+    page.context.new_cdp_session(page).send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    page.goto(f"{live_server.url}/")
+    page.goto(f"{live_server.url}/instances/{instance.pk}/")
+    assert page.get_by_text(tokyo, exact=True).count()
+
+    foot = page.get_by_role("contentinfo")
+    foot.get_by_role("button", name="Show in UTC").click()
+    assert page.get_by_text(f"{at:%Y-%m-%d %H:%M} UTC", exact=True).count()
+    foot.get_by_role("button", name="Show by my clock").click()
+    assert page.get_by_text(tokyo, exact=True).count()
+
+
+def test_the_language_is_chosen_at_the_foot_of_any_page(live_server, page):
+    page.goto(f"{live_server.url}/")
+    page.get_by_role("contentinfo").get_by_role("button", name="Français").click()
+
+    page.wait_for_url(f"{live_server.url}/")
+    assert page.locator("html").get_attribute("lang") == "fr"
+    page.get_by_role("contentinfo").get_by_role("button", name="English").click()
+    assert page.locator("html").get_attribute("lang") == "en"

@@ -76,6 +76,10 @@ def test_static_files_are_in_the_image_and_the_key_of_the_build_is_not(image):
     assert not list(image.rglob("secret_key"))
 
 
+def test_the_translations_are_in_the_image(image):
+    assert (image / "srv/locale/fr/LC_MESSAGES/django.mo").is_file()
+
+
 def test_every_step_of_the_build_is_sound():
     for command in steps("RUN"):
         subprocess.run(["sh", "-n", "-c", command], check=True)

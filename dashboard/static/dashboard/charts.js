@@ -5,7 +5,8 @@ import { exact, marks, write } from "./numbers.js";
 const charts = new Map();
 const root = document.documentElement;
 const language = root.lang === "en" || !root.lang ? "en-GB" : root.lang;
-const timeZone = document.querySelector("[data-time-zone]")?.dataset.timeZone ?? "UTC";
+// What the server says of the page: whose clock its times are by, and the words that this script needs.
+const { timeZone = "UTC", copied, selected } = document.querySelector("[data-time-zone]")?.dataset ?? {};
 
 const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const faded = (name, percent) => `color-mix(in srgb, ${color(name)} ${percent}%, transparent)`;
@@ -290,7 +291,7 @@ async function copy(button) {
   // Browsers lend the clipboard to HTTPS and localhost alone; elsewhere one key is left to press.
   if (navigator.clipboard) await navigator.clipboard.writeText(code.textContent);
   else getSelection().selectAllChildren(code);
-  button.textContent = navigator.clipboard ? "Copied" : "Selected, now press Ctrl+C";
+  button.textContent = navigator.clipboard ? copied : selected;
   setTimeout(() => { button.textContent = text; }, 1500);
 }
 
