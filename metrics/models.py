@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from instances.models import Application, Instance
@@ -143,7 +143,7 @@ class MetricSetting(models.Model):
             ],
         ),
         (
-            _("Time"),
+            pgettext_lazy("unit", "Time"),
             [
                 (Unit.MILLISECONDS.value, _("Milliseconds")),
                 (Unit.SECONDS.value, _("Seconds")),
@@ -165,33 +165,46 @@ class MetricSetting(models.Model):
     # All that is said of a key; with nothing in any of them the key's name decides again.
     SAID = ["label", "description", "unit", "aggregation", "kind", "order", "hidden"]
 
-    application = models.ForeignKey(Application, models.CASCADE, related_name="metric_settings")
-    key = models.CharField(max_length=500, help_text=_("As it is reported; nested ones with dots, such as db.size_mb."))
-    label = models.CharField(max_length=100, blank=True)
-    description = models.CharField(max_length=500, blank=True)
-    unit = models.CharField(max_length=20, choices=UNITS, blank=True, help_text=_("What it is sent in."))
+    application = models.ForeignKey(
+        Application, models.CASCADE, verbose_name=_("application"), related_name="metric_settings"
+    )
+    key = models.CharField(
+        _("key"), max_length=500, help_text=_("As it is reported; nested ones with dots, such as db.size_mb.")
+    )
+    label = models.CharField(_("label"), max_length=100, blank=True)
+    description = models.CharField(_("description"), max_length=500, blank=True)
+    unit = models.CharField(_("unit"), max_length=20, choices=UNITS, blank=True, help_text=_("What it is sent in."))
     aggregation = models.CharField(
+        _("aggregation"),
         max_length=10,
         choices=AGGREGATIONS,
         blank=True,
         help_text=_("How the values of all instances become the one number that is shown."),
     )
     kind = models.CharField(
+        _("kind"),
         max_length=10,
         choices=Kind,
         blank=True,
         help_text=_("Without a choice a key that begins with sys_ or app_ is system, any other business."),
     )
     order = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text=_("Those with a number come first, the lowest before all; the others by name.")
+        _("order"),
+        null=True,
+        blank=True,
+        help_text=_("Those with a number come first, the lowest before all; the others by name."),
     )
-    hidden = models.BooleanField(default=False, help_text=_("Shown on no page, badge or export. It is still stored."))
+    hidden = models.BooleanField(
+        _("hidden"), default=False, help_text=_("Shown on no page, badge or export. It is still stored.")
+    )
 
     objects = MetricSettingQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["application", "key"], name="one_setting_per_key")]
         ordering = ["key"]
+        verbose_name = _("metric setting")
+        verbose_name_plural = _("metric settings")
 
     def __str__(self) -> str:
         return self.key

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -14,12 +15,13 @@ from django.db import connections, models
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, ExtractHour
+from django.utils.translation import gettext_lazy
 
 from instances.querysets import sees_everything
 from metrics.adoption import Seen
 from metrics.census import Dimension
 from metrics.figures import Figures, Number
-from metrics.keys import Metrics
+from metrics.keys import Metric, Metrics
 
 if TYPE_CHECKING:
     from instances.models import Application, Instance
@@ -218,10 +220,22 @@ class ClosedCensusQuerySet(models.QuerySet["ClosedCensus"]):
         return self.aggregate(last=models.Max("at"))["last"]  # type: ignore[no-any-return]
 
 
+# What every instance says of itself, by its name in the reader's language.
+DESCRIBED = [
+    replace(Metric.named(key), label=cast("str", title))
+    for key, title in {
+        "app_version": gettext_lazy("Version"),
+        "environment": gettext_lazy("Environment"),
+        "os_arch": gettext_lazy("System"),
+        "deployment_mode": gettext_lazy("Deployment"),
+    }.items()
+]
+
+
 class MetricSettingQuerySet(models.QuerySet["MetricSetting"]):
     def metrics_of(self, application: Application) -> Metrics:
         """What the application's keys mean."""
-        return Metrics(setting.metric for setting in self.filter(application=application))
+        return Metrics([*DESCRIBED, *(setting.metric for setting in self.filter(application=application))])
 
 
 class ReleaseQuerySet(models.QuerySet["Release"]):

@@ -11,7 +11,7 @@ import pytest
 from django.utils import translation
 from django.utils.translation import template, trans_real
 
-from dashboard.shell_texts import SHELL_TEXTS
+from dashboard.texts import PURE_TEXTS, SHELL_TEXTS
 from instances.telling import in_words
 from metrics.models import KeyFlag
 from metrics.screening import COLLISION, LONG_KEY, LONG_TEXT, MANY_KEYS
@@ -160,6 +160,17 @@ def test_no_key_s_kind_is_called_otherwise_than_its_marker():
     }
 
 
+def test_what_pure_modules_call_things_is_named_for_translation():
+    from metrics.census import DESCRIPTION
+    from metrics.periods import PERIODS
+    from metrics.querysets import DESCRIBED
+
+    assert {period.title for period in PERIODS.values()} == set(PURE_TEXTS)
+    assert {metric.key: str(metric.label) for metric in DESCRIBED} == DESCRIPTION
+    with translation.override("fr"):
+        assert {"Déploiement", "Système"} < {str(metric.label) for metric in DESCRIBED}
+
+
 UNFOLD = Path(trans_real.__file__).parents[3] / "unfold"
 # Of its search over all models, which is switched off, and of no page here.
 NOT_SHOWN = re.compile(r"Found %\(counter\)s result")
@@ -178,7 +189,7 @@ def shell_texts() -> set[str]:
 
 
 def test_the_shell_s_own_texts_are_translated():
-    """By Django, or else by us: after an update of django-unfold shell_texts.py may have to know more."""
+    """By Django, or else by us: after an update of django-unfold dashboard/texts.py may have to name more."""
     with translation.override("fr"):
         known = trans_real.catalog()._catalog
         missing = sorted(text for text in shell_texts() if known.get(text) is None and known.get((text, 0)) is None)

@@ -87,6 +87,12 @@ def percent(share: float) -> str:
 
 
 @register.filter
+def translated(text: str) -> str:
+    """What a module that knows nothing of Django calls a thing (dashboard.texts), in the reader's language."""
+    return gettext(text)
+
+
+@register.filter
 def ago(moment: datetime | None) -> SafeString:
     """How long ago, with the time itself as its title."""
     if moment is None:

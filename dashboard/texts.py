@@ -1,7 +1,18 @@
-"""The shell's own texts, which neither it nor Django translates. Named here, they get into our catalogue."""
+"""Texts that gettext finds nowhere else. Named here, they get into the catalogue."""
 
 from django.utils.translation import gettext_noop
 
+# Of modules that know nothing of Django: the titles of metrics.periods.PERIODS.
+PURE_TEXTS = [
+    gettext_noop("24 hours"),
+    gettext_noop("7 days"),
+    gettext_noop("30 days"),
+    gettext_noop("3 months"),
+    gettext_noop("1 year"),
+    gettext_noop("All"),
+]
+
+# The shell's own, which neither it nor Django translates.
 SHELL_TEXTS = [
     gettext_noop("Select record"),
     gettext_noop("Select action"),
