@@ -1,5 +1,6 @@
 """In which language, and by which clock, an answer is written."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -190,9 +191,21 @@ def test_dates_are_in_the_order_of_the_language(reported):
     assert "01/02/2026 08:30" in reported("Asia/Tokyo", language="fr")
 
 
-def test_exports_are_in_utc_and_in_english(reported, client):
-    reported("Asia/Tokyo", language="fr")
-    for name in ("instances", "history"):
-        lines = b"".join(client.get(f"/applications/ledger/{name}.csv").streaming_content).decode().splitlines()
-        assert "instance" in lines[0]
-        assert any("2026-01-31T23:30:00.000000Z" in line for line in lines[1:]) or name == "history"
+def test_what_is_taken_away_is_in_utc_and_in_english(client, superuser):
+    application = Application.objects.create(name="Ledger", slug="ledger")
+    reporting = fleet.instance(application, {datetime.now(UTC): {"documents": 5}})
+    reporting.exclude("test")
+    fleet.instance(application, {datetime.now(UTC): {"documents": 5}})
+    client.force_login(superuser)
+    links = re.findall(
+        r'href="(/[^"]*\.csv[^"]*|\?[^"]*download=[^"]*)"', client.get("/applications/ledger/").content.decode()
+    )
+    assert len(links) > 2
+    for path in [*(link.replace("&amp;", "&") for link in links), "/applications/ledger/history.csv"]:
+        taken = {}
+        for language in ("en", "fr"):
+            client.cookies["shm_language"], client.cookies["shm_time_zone"] = language, "Asia/Tokyo"
+            taken[language] = b"".join(
+                client.get(f"/applications/ledger/{path}" if path[0] == "?" else path).streaming_content
+            )
+        assert taken["fr"] == taken["en"], path
