@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
 from dashboard.models import SavedView, TooManyViews
@@ -68,18 +68,18 @@ class SavedViews:
 
 @dataclass(frozen=True)
 class Act:
-    """What can be done to a view: `done` is said of it by its name, to who does it and in the audit log."""
+    """What can be done to a view: `done` is said of it by its name to who does it, and in English in the audit log."""
 
     run: Callable[[SavedView], object]
-    done: Any
+    done: str
 
 
 ACTIONS = {
-    "delete": Act(lambda view: view.delete(), gettext_lazy("The view “%(name)s” is deleted.")),
-    "default": Act(lambda view: view.make_default(), gettext_lazy("The page begins with the view “%(name)s”.")),
+    "delete": Act(lambda view: view.delete(), gettext_noop("The view “%(name)s” is deleted.")),
+    "default": Act(lambda view: view.make_default(), gettext_noop("The page begins with the view “%(name)s”.")),
     "no-default": Act(
         lambda view: view.make_default(is_default=False),
-        gettext_lazy("The page does not begin with “%(name)s” any more."),
+        gettext_noop("The page does not begin with “%(name)s” any more."),
     ),
 }
 
@@ -101,7 +101,7 @@ def save(request: HttpRequest, application: Application) -> HttpResponse:
     try:
         with transaction.atomic():
             done = _keep(view, None if for_all else int(request.user.pk or 0))
-            _note(request, view, done, for_all=for_all)
+            _note(request, view, done % {"name": name}, for_all=for_all)
     except TooManyViews:
         most = {"most": SavedView.MOST}
         messages.error(request, gettext("There are %(most)s views already. Delete one that nobody opens.") % most)
@@ -109,15 +109,15 @@ def save(request: HttpRequest, application: Application) -> HttpResponse:
         # Somebody has saved one by this name at this very moment, or the application is gone.
         messages.error(request, gettext("It could not be saved. Try it again."))
     else:
-        messages.success(request, done)
+        messages.success(request, gettext(done) % {"name": name})
     return redirect(view)
 
 
 def _keep(view: SavedView, owner_id: int | None) -> str:
     replaced = SavedView.keep(view.application, owner_id, view.name, view.query)
     if replaced:
-        return gettext("The view “%(name)s” is replaced by this one.") % {"name": view.name}
-    return gettext("The view “%(name)s” is saved.") % {"name": view.name}
+        return gettext_noop("The view “%(name)s” is replaced by this one.")
+    return gettext_noop("The view “%(name)s” is saved.")
 
 
 def reader(application: Application) -> Callable[[str], InstanceTable]:
@@ -139,11 +139,11 @@ def change(request: HttpRequest, slug: str, pk: int, name: str) -> HttpResponse:
     if name == "rename":
         _rename(request, view)
     else:
-        done = ACTIONS[name].done % {"name": view.name}
+        done, names = ACTIONS[name].done, {"name": view.name}
         with transaction.atomic():
-            _note(request, view, done, for_all=view.is_for_all)
+            _note(request, view, done % names, for_all=view.is_for_all)
             ACTIONS[name].run(view)
-        messages.success(request, done)
+        messages.success(request, gettext(done) % names)
     return redirect("dashboard:saved_views", slug)
 
 
@@ -153,20 +153,22 @@ def _rename(request: HttpRequest, view: SavedView) -> None:
     if not form.is_valid():
         messages.error(request, " ".join(text for texts in form.errors.values() for text in map(str, texts)))
         return
-    done = gettext("The view “%(before)s” is called “%(name)s” now.") % {"before": before, "name": view.name}
+    done, names = gettext_noop("The view “%(before)s” is called “%(name)s” now."), {"before": before, "name": view.name}
     try:
         with transaction.atomic():
             view.save(update_fields=["name"])
-            _note(request, view, done, for_all=view.is_for_all)
+            _note(request, view, done % names, for_all=view.is_for_all)
     except IntegrityError:
         messages.error(request, gettext("Another view is called so. Choose another name."))
     else:
-        messages.success(request, done)
+        messages.success(request, gettext(done) % names)
 
 
 def _check(request: HttpRequest, *, for_all: bool) -> None:
     if for_all and not request.user.has_perm(PERMISSION):
-        raise PermissionDenied("Ask a superuser for the permission to manage applications, or save a view of your own.")
+        raise PermissionDenied(
+            gettext("Ask a superuser for the permission to manage applications, or save a view of your own.")
+        )
 
 
 def _note(request: HttpRequest, view: SavedView, done: str, *, for_all: bool) -> None:

@@ -4,10 +4,12 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone, translation
 
 from instances.models import Application
+from metrics.models import KeyFlag
 from tests import fleet
 
 pytestmark = pytest.mark.django_db
@@ -209,3 +211,25 @@ def test_what_is_taken_away_is_in_utc_and_in_english(client, superuser):
             # Of the present it says another time when it is asked again.
             taken[language] = re.sub(r"[\d-]+T[\d:.]+Z", "time", content)
         assert taken["fr"] == taken["en"], path
+
+
+# What is kept
+
+
+def test_what_is_filed_is_in_english_whoever_does_it(client, superuser):
+    application = Application.objects.create(name="Ledger", slug="ledger")
+    done = fleet.instance(application, {datetime.now(UTC): {"documents": 5}})
+    flag = KeyFlag.objects.create(application=application, key="owner", kind="email")
+    client.force_login(superuser)
+    client.cookies["shm_language"] = "fr"
+
+    client.post(f"/instances/{done.pk}/revoke")
+    client.post(f"/applications/ledger/flags/{flag.pk}/allow")
+    client.post("/applications/ledger/views/", {"name": "Mine", "for_all": "on", "query": "state=active"})
+
+    filed = [entry.change_message for entry in LogEntry.objects.order_by("pk")]
+    assert len(filed) == 3
+    assert filed[0].startswith("Revoked: nothing it signs")
+    assert filed[1:] == ["What is sent under owner is kept from now on.", "The view “Mine” is saved."]
+    log = client.get("/admin/admin/logentry/").content.decode()
+    assert "Révoquée" in log
