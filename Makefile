@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 DATA := $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo worker test lint messages fonts bench bench-ingest lighthouse python3 chromium
+.PHONY: help run demo worker test lint messages fonts bench bench-ingest lighthouse screenshots python3 chromium
 
 help: ## List the targets.
 	@echo "Usage: make TARGET [PORT=8080] [DATABASE_URL=...]; docs/settings.md lists every variable."
@@ -48,6 +48,9 @@ bench-ingest: .venv/.installed-dev ## The same for the storing of snapshots alon
 
 lighthouse: .venv/.installed-dev chromium ## Have Lighthouse (of npm, on the PATH) judge the pages of a fleet of 1,000.
 	$(PYTHON) -m benchmarks browsing
+
+screenshots: .venv/.installed-dev chromium ## Take the pictures of the README and docs, of the demo fleet.
+	$(PYTHON) docs/screenshots.py
 
 .venv/.installed: requirements.txt | python3
 	@python3 -m venv .venv || { echo "The virtual environment could not be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
