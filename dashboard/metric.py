@@ -57,6 +57,16 @@ BANDS: list[tuple[str | Promise, Callable[[Figures], Number], Callable[[Figures]
     (_("25th to 75th percentile"), lambda figures: figures["p25"], lambda figures: figures["p75"]),
 ]
 
+# The figures of each group that the fleet is split into.
+SPLIT: dict[str, str | Promise] = {
+    "reporters": _("Instances"),
+    "sum": _("Sum"),
+    "mean": _("Mean"),
+    "median": _("Median"),
+    "p25": _("25th percentile"),
+    "p75": _("75th percentile"),
+}
+
 
 class MetricPage:
     """What the address asks for: `key`, `period`, `of` (a measure), `before` and `split`. Raises Http404 for a key
@@ -169,19 +179,26 @@ class MetricPage:
 
     @property
     def split_sheet(self) -> Sheet:
-        columns = [
-            self.dimensions[self.split_by].label,
-            gettext("Instances"),
-            gettext("Sum"),
-            gettext("Mean"),
-            gettext("Median"),
-            gettext("25th percentile"),
-            gettext("75th percentile"),
-        ]
+        columns = [self.dimensions[self.split_by].label, *(str(SPLIT[name]) for name in self._split)]
         rows = [
-            [gettext("(others)") if said is None else said, *_split_figures(figures)] for said, figures in self.groups
+            [gettext("(others)") if said is None else said, *(value for value, _unit in values)]
+            for said, values in self.split_rows
         ]
         return Sheet("split", f"{self.title}: {columns[0]}", columns, rows)
+
+    @property
+    def split_rows(self) -> list[tuple[str | None, list[tuple[Number, Unit]]]]:
+        """What each group says, and its figures with what they are in."""
+        units = [Unit.NUMBER if name == "reporters" else self.metric.unit for name in self._split]
+        return [
+            (said, [(figures[name], unit) for name, unit in zip(self._split, units, strict=True)])  # type: ignore[literal-required]
+            for said, figures in self.groups
+        ]
+
+    @property
+    def _split(self) -> list[str]:
+        """The figures of each group; what is not to be added up has no sum here either."""
+        return [name for name in SPLIT if name != "sum" or self.metric.is_sum]
 
     @cached_property
     def top(self) -> list[tuple[Reporter, Instance]]:
@@ -199,10 +216,6 @@ class MetricPage:
     @property
     def sheets(self) -> list[Sheet]:
         return [self.chart.sheet, self.distribution, self.split_sheet, self.top_sheet]
-
-
-def _split_figures(figures: Figures) -> list[Number]:
-    return [figures["reporters"], figures["sum"], figures["mean"], figures["median"], figures["p25"], figures["p75"]]
 
 
 def _series(history: list[tuple[datetime, Figures | None]], of: Callable[[Figures], Number]) -> Series:

@@ -187,3 +187,15 @@ def test_it_takes_no_more_queries_for_more_instances_and_more_history(get, ledge
     taking.close(ledger, NOW)
 
     assert queries() == few
+
+
+def test_what_is_not_to_be_added_up_has_no_sum(get, ledger):
+    fleet.instance(ledger, {NOW: {"hit_ratio": 0.5, "users": 3}}, app_version="1.0")
+
+    ratio, users = get("hit_ratio"), get("users")
+
+    assert [measure.name for measure, _ in ratio.context["page"].now] == ["median", "mean"]
+    assert [measure.name for measure, _ in users.context["page"].now] == ["sum", "median", "mean"]
+    assert taken(get, "split", key="hit_ratio") == [["1.0", 1, 0.5, 0.5, 0.5, 0.5]]
+    assert taken(get, "split", key="users") == [["1.0", 1, 3, 3.0, 3.0, 3.0, 3.0]]
+    assert "50\u00a0%" in text_of(ratio)
