@@ -181,6 +181,7 @@ def test_nothing_is_cut_off(live_server, page, busy_fleet, scheme):
         "/",
         busy_fleet.get_absolute_url(),
         f"{busy_fleet.get_absolute_url()}?metric=storage.size_gb&period=7d",
+        f"{busy_fleet.get_absolute_url()}metric-settings/",
         f"{busy_fleet.get_absolute_url()}?f.unbroken={'x' * 200}&min.storage.size_gb=1&state=new&c=all&nothing=x",
         f"{busy_fleet.get_absolute_url()}versions/",
         f"{busy_fleet.get_absolute_url()}views/",
