@@ -462,6 +462,14 @@ def test_a_bar_leads_to_its_instances(get, ledger):
     assert "f.plan=pro" not in bar(pro, "plan", "free")
 
 
+@pytest.mark.parametrize(("value", "opened"), [("1.00", False), ("1.09", True), ("other", False)])
+def test_the_fold_over_rare_values_is_open_where_the_chosen_one_is_in_it(get, ledger, value, opened):
+    for number in range(10):
+        fleet.instance(ledger, {NOW: {}}, app_version=f"1.{number:02}")
+
+    assert ('<details class="shm-others" open>' in text_of(get({"f.app_version": value}))) == opened
+
+
 def test_every_breakdown_can_be_taken_away(get, ledger, hostile):
     fleet.instance(ledger, {NOW: dict.fromkeys(hostile, "x")}, app_version="1.0")
 

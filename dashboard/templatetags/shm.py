@@ -17,6 +17,7 @@ from django.utils.translation import get_language, gettext
 
 from dashboard import numbers, reports, words
 from dashboard.asking import EVERY_COLUMN
+from dashboard.breakdowns import Breakdown
 from dashboard.charts import Chart
 from dashboard.columns import Column
 from dashboard.history import HistoryTable
@@ -226,6 +227,12 @@ def address_of(table: InstanceTable, key: str, value: str) -> str:
 @register.simple_tag
 def is_asked(table: InstanceTable, key: str, value: str) -> bool:
     return table.is_one(key, value)
+
+
+@register.simple_tag
+def is_folded_asked(table: InstanceTable, breakdown: Breakdown) -> bool:
+    """Whether just those are asked for whose bar is behind the fold."""
+    return any(table.is_one(breakdown.key, share.value) for share in breakdown.more)
 
 
 @register.simple_tag
