@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from dashboard.models import SavedView
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Job, PublicKey
 from metrics.models import KeyFlag
@@ -117,7 +118,9 @@ class FuzzSite(TestCase):
             "job": Job.objects.create(name="close_hours").pk,
             "team": team.pk,
             "token": EnrolmentToken.objects.create(application=application, name="For the bank", digest="ab" * 32).pk,
+            "release": application.releases.create(version="1.0.0", released_at=timezone.now()).pk,
             "flag": KeyFlag.objects.create(application=application, key="owner", kind="email").pk,
+            "view": SavedView.objects.create(application=application, name="Paying").pk,
             "user": cls.superuser.pk,
         }
 
