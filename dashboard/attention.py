@@ -75,7 +75,7 @@ def of_all(facts: Iterable[Facts], user: User, at: datetime) -> Attention:
     groups = [Group(one.application, _seen_by(user, concerns(one))) for one in facts]
     new = [group.application for group in groups for concern in group.concerns if concern.rule == "unconfirmed"]
     site = _site(user, at)
-    if len(new) > UNCONFIRMED_LISTED:
+    if len(new) > min(UNCONFIRMED_LISTED, settings.MAX_UNCONFIRMED_APPLICATIONS - 1):
         site.append(_unconfirmed(len(new)))
         groups = [_without(group, "unconfirmed") for group in groups]
     filled = [group for group in [Group(None, _sorted(_seen_by(user, site))), *groups] if group.concerns]

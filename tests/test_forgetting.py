@@ -256,4 +256,4 @@ def test_the_overview_tells_superusers_when_no_more_are_taken_in(client, superus
     registered()
     for user, told in ((superuser, True), (viewer, False)):
         client.force_login(user)
-        assert ("that nobody has confirmed" in client.get("/").content.decode()) is told
+        assert ("No further ones are taken in" in client.get("/").content.decode()) is told

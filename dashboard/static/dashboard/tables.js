@@ -11,6 +11,7 @@ const follow = () => {
   for (const link of document.querySelectorAll('main a[href^="?"]')) {
     if (link.closest("#instances, #breakdowns")) continue;
     const [query, ...anchor] = link.getAttribute("href").split("#");
+    if (anchor[0] === "instances") continue;  // It asks the table for something of its own.
     const own = [...new URLSearchParams(query)].filter(([name]) => !isAboutTable(name));
     link.setAttribute("href", ["?" + new URLSearchParams([...asked, ...own]), ...anchor].join("#"));
   }
