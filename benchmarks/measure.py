@@ -120,7 +120,7 @@ def large(table: Table, name: str, instances: int, days: int, page_ms: float, so
     file_censuses(seeded, days=365)
     with running_worker(), running_server() as server:
         maintainer = Maintainer(server.port)
-        everybody = f'<h2>Instances <span class="shm-muted">{instances}</span></h2>'
+        everybody = f"data-count>{instances:,}</span>"
         assert maintainer.sees(seeded.application.get_absolute_url(), everybody)
         for page, path in pages_of(seeded.application.slug, seeded.ids[0]).items():
             (look,) = maintainer.look([path], LOOKS)

@@ -34,6 +34,8 @@ PAGES = {
     "lifecycle": f"{FLEET}lifecycle/?period=3m",
 }
 THEMES = ("light", "dark")
+# So many points at least of these periods' charts.
+COUNTED = {"24h": 23, "3m": 60}
 
 
 @contextmanager
@@ -71,12 +73,30 @@ def take(browser: Browser, server: str, theme: str) -> None:
     page.fill("[name=password]", PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_load_state("networkidle")
+    wait_for_history(page, server)
     instance = longest_of(page, server)
     for name, path in {**PAGES, "instance": instance}.items():
         page.goto(server + path)
         page.wait_for_load_state("networkidle")
         suffix = "" if theme == "light" else f"-{theme}"
         page.screenshot(path=IMAGES / f"{name}{suffix}.png")
+
+
+def wait_for_history(page: Page, server: str) -> None:
+    """Until the worker has counted the invented past of every application."""
+    page.goto(f"{server}/")
+    fleets = [link.get_attribute("href") for link in page.locator("main article h3 a").all()]
+    deadline = time.monotonic() + SEEDED_WITHIN_SECONDS
+    for fleet in fleets:
+        while not all(is_counted(page, server + str(fleet), *span) for span in COUNTED.items()):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"The worker has not counted the past of {fleet} in time. Its log is above.")
+            time.sleep(1)
+
+
+def is_counted(page: Page, fleet: str, period: str, points: int) -> bool:
+    history = page.request.get(f"{fleet}?period={period}&download=history.json").json()
+    return sum(active is not None for _, active in history["rows"]) > points
 
 
 def longest_of(page: Page, server: str) -> str:

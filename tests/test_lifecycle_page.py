@@ -232,7 +232,8 @@ def test_chips_keep_what_else_was_asked_for(get, lives):
 def test_the_table_of_cohorts(get, lives):
     text = get(weeks="26", measure="reported").content.decode()
     body = text[text.index('class="shm-table shm-cohorts"') :]
-    found = re.findall(r'<th scope="row"[^>]*>([^<]*)</th><td class="shm-number">(\d+)</td>(.*?)</tr>', body)
+    row = r'<th scope="row"[^>]*><time[^>]*>([^<]*)</time></th><td class="shm-number">(\d+)</td>(.*?)</tr>'
+    found = re.findall(row, body)
     table = {
         week: (int(size), re.findall(r'shm-heat-(\w+)" title="([^"]*)">([^<]*)<', row)) for week, size, row in found
     }
