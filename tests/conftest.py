@@ -1,7 +1,7 @@
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
-from dashboard.admin import MAINTAINER_PERMISSIONS
+from dashboard.admin.access import MAINTAINER_PERMISSIONS
 from tests.installation import Installation
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dashboard.admin import MAINTAINER_PERMISSIONS
+from dashboard.admin.access import MAINTAINER_PERMISSIONS
 from dashboard.navigation import sidebar
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance, Job, PublicKey

@@ -64,7 +64,7 @@ def test_a_bulk_action_that_cannot_be_logged_is_not_done(client, superuser, two,
     def refuse(*args, **kwargs):
         raise RuntimeError("no room")
 
-    monkeypatch.setattr("dashboard.admin.InstanceAdmin.log_change", refuse)
+    monkeypatch.setattr("dashboard.admin.instances.InstanceAdmin.log_change", refuse)
     data = {"action": "revoke_selected", "_selected_action": [instance.pk for instance in two]}
     with pytest.raises(RuntimeError):
         client.post("/admin/instances/instance/", data)
