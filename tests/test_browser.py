@@ -252,6 +252,30 @@ def test_a_chart_follows_the_theme(live_server, page, busy_fleet):
     page.wait_for_function(f"(light) => {picture} !== light", arg=light)
 
 
+def test_a_page_is_printed_light_and_whole(live_server, page, busy_fleet):
+    page.goto(live_server.url + busy_fleet.get_absolute_url())
+    page.evaluate("localStorage.adminTheme = JSON.stringify('dark')")
+    page.reload()
+    page.wait_for_function("document.documentElement.classList.contains('dark')")
+    # Added last, so it sees what the page's own have done.
+    page.evaluate(
+        """addEventListener("beforeprint", () => {
+            window.wasDark = document.documentElement.classList.contains("dark");
+        })"""
+    )
+
+    page.pdf(format="A4")
+
+    assert page.evaluate("window.wasDark") is False
+    page.wait_for_function("document.documentElement.classList.contains('dark')")
+    page.emulate_media(media="print")
+    assert page.locator("#instances tbody tr").first.is_visible()
+    for unwanted in (".shm-tabs", ".shm-take-away", "#nav-sidebar", "#instances form"):
+        assert not page.locator(unwanted).first.is_visible()
+    page.emulate_media(media="screen")
+    page.evaluate("localStorage.removeItem('adminTheme')")
+
+
 def test_an_instance_is_revoked_after_it_was_asked_for(live_server, page, busy_fleet):
     instance = busy_fleet.instances.first()
     page.goto(live_server.url + instance.get_absolute_url())

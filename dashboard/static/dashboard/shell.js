@@ -46,6 +46,14 @@
     event.target.click();
   });
 
+  // Paper is light. Before the charts are drawn for it, whose script comes after this one.
+  let wasDark = false;
+  addEventListener("beforeprint", () => {
+    wasDark = root.classList.contains("dark");
+    root.classList.remove("dark");
+  });
+  addEventListener("afterprint", () => root.classList.toggle("dark", wasDark));
+
   // The server writes times by the reader's clock, once it knows which that is.
   const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (timeZone) {
