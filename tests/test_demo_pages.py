@@ -3,11 +3,12 @@
 import os
 import re
 import shutil
+import time
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from tests.demo_server import Demo, running_demo
+from tests.demo_server import SECONDS, Demo, running_demo
 from tests.test_browser import FLAGS
 
 FLEET = "/applications/quillhaven/"
@@ -55,13 +56,20 @@ def listed(demo: Demo, page: Page, query: str) -> list[dict]:
 
 
 def look(demo: Demo, page: Page, path: str) -> list[dict]:
-    """Opens a page, and returns what its active instances report: none of them has reported meanwhile."""
-    for _ in range(5):
-        before = listed(demo, page, "state=active")
+    """Opens a page, and returns its active instances as they were before and after it was made: the demo goes on."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        before = listed(demo, page, "state=active&sort=app_version")
         page.goto(demo.address + path)
-        if listed(demo, page, "state=active") == before:
+        if told(listed(demo, page, "state=active&sort=app_version")) == told(before):
             return before
-    raise AssertionError("The fleet of the demo reports so often that no page can be compared with it.")
+        time.sleep(1)
+    raise AssertionError("The fleet of the demo changes so often that no page can be compared with it.")
+
+
+def told(rows: list[dict]) -> list[tuple]:
+    """What the pages are compared with: not the time of the last report, which is another all the time."""
+    return sorted((row["instance"], row["Version"], str(row["users_count"]), row["db.engine"]) for row in rows)
 
 
 def test_the_overview_are_my_applications_alive(demo, page):
@@ -108,6 +116,18 @@ def test_a_metric_how_much_is_usual_and_who_has_most(demo, page):
     most.get_by_role("link").click()
     page.get_by_role("heading", name="Instance").first.wait_for()
     page.locator("tr", has_text="users_count").first.wait_for()
+
+
+@pytest.mark.parametrize("name", ["history", "distribution"])
+def test_a_picture_of_a_chart_is_taken_away(demo, page, name):
+    page.goto(f"{demo.address}{FLEET}metric/?key=users_count")
+    with page.expect_download() as saved:
+        page.locator(f'[data-png="{name}"]').click()
+
+    assert saved.value.suggested_filename == f"{name}.png"
+    picture = saved.value.path().read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 2000  # An empty one is smaller.
 
 
 def test_versions_how_much_of_the_fleet_is_on_the_newest(demo, page):

@@ -270,9 +270,35 @@ const nearby = new IntersectionObserver(async (entries) => {
   }
 }, { rootMargin: "100% 0px" });
 
+// What a distribution's bars say, drawn: they are elements of the page, which show without a script.
+function drawnBins(figure) {
+  const canvas = document.createElement("canvas");
+  const ratio = devicePixelRatio, width = 960, height = 360, gap = 16, foot = 28;
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  const bins = [...figure.querySelectorAll(".shm-bin > span")];
+  const step = (width - 2 * gap) / bins.length, floor = height - foot;
+  context.fillStyle = color("--shm-accent");
+  bins.forEach((bin, place) => {
+    const tall = (parseFloat(bin.style.height) / 100) * (floor - gap);
+    context.fillRect(gap + place * step + 1, floor - tall, step - 2, tall);
+  });
+  context.fillStyle = color("--shm-muted");
+  context.font = "13px Inter, sans-serif";
+  const labels = [...figure.querySelectorAll("figcaption > span")];
+  [["left", gap], ["center", width / 2], ["right", width - gap]].forEach(([align, x], place) => {
+    context.textAlign = align;
+    context.fillText(labels[place].textContent, x, height - 8);
+  });
+  return canvas;
+}
+
 // The chart as it stands there, on the page's own ground: a picture of lines alone could not be read on another.
 function savePicture(button) {
-  const canvas = button.closest("[data-figure]").querySelector("canvas");
+  const figure = button.closest("[data-figure]");
+  const canvas = figure.querySelector("canvas") ?? drawnBins(figure);
   const picture = document.createElement("canvas");
   picture.width = canvas.width;
   picture.height = canvas.height;
@@ -306,3 +332,4 @@ addEventListener("beforeprint", () => window.Chart && document.querySelectorAll(
 new MutationObserver(drawAll).observe(root, { attributeFilter: ["class"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 drawAll();
+for (const bins of document.querySelectorAll("[data-figure] .shm-bins")) bins.closest("[data-figure]").querySelector("[data-png]").hidden = false;
