@@ -167,7 +167,7 @@ TABLE: dict[str, tuple[str, tuple[int, ...]]] = {
         "/admin/r/{application_type}/{application}/",
         NOWHERE,
     ),
-    "admin/^(?P<app_label>instances|metrics|admin|auth)/$": ("/admin/instances/", (302, 200, 404, 200, 200)),
+    "admin/^(?P<app_label>auth|instances|metrics|admin)/$": ("/admin/instances/", (302, 200, 404, 200, 200)),
     "admin/(?P<url>.*)$": ("/admin/nothing-here", (302, 404, 404, 404, 404)),
     "admin/instances/application/": ("/admin/instances/application/", LISTS),
     "admin/instances/application/add/": ("/admin/instances/application/add/", SUPERUSERS),
