@@ -11,7 +11,16 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 
 from dashboard.breakdowns import BREAKDOWNS_SHOWN, Breakdown, breakdowns
-from dashboard.charts import Chart, Line, Series, active_history, fleet_history, metric_history, release_markers
+from dashboard.charts import (
+    MAX_CHOSEN,
+    Chart,
+    Line,
+    Series,
+    active_history,
+    fleet_history,
+    metric_history,
+    release_markers,
+)
 from dashboard.flags import Notice
 from dashboard.panels import Panel
 from dashboard.saved_views import SavedViews
@@ -31,8 +40,6 @@ from metrics.units import Unit
 CARD_PERIOD = PERIODS["30d"]
 # So many cards are looked through at a glance; the rest would push all else of the page out of sight.
 CARDS_SHOWN = 24
-# More lines than that on one chart are told apart by nobody.
-MOST_DRAWN = 6
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class ApplicationPage:
         self.period: Period = PERIODS.get(query.get("period", ""), CARD_PERIOD)
         self.periods = list(PERIODS.values())
         asked = dict.fromkeys(query.getlist("metric"))
-        self.metrics = [key for key in asked if key in self.census.figures and key in self.keys][:MOST_DRAWN]
+        self.metrics = [key for key in asked if key in self.census.figures and key in self.keys][:MAX_CHOSEN]
         self.as_change = query.get("as") == "change" and len(self.metrics) > 1
         self.table = InstanceTable(
             application,
@@ -193,7 +200,7 @@ class ApplicationPage:
             series=self.history[key],
             drawn=key in self.metrics,
             others=[other for other in self.metrics if other != key],
-            has_room=len(self.metrics) < MOST_DRAWN,
+            has_room=len(self.metrics) < MAX_CHOSEN,
         )
 
     @cached_property

@@ -17,12 +17,14 @@ from metrics.census import Census
 from metrics.figures import Figures
 from metrics.keys import Metric, Metrics
 from metrics.models import ClosedCensus
-from metrics.periods import Period
+from metrics.periods import Period, evenly
 from metrics.units import Unit
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 120, 32
 SPARKLINE_LEAST_SPAN = 0.25  # Of the largest value.
 MAX_POINTS = 400
+# More lines than that on one chart, chosen by hand, are told apart by nobody.
+MAX_CHOSEN = 6
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,4 @@ def _times(application: Application, period: Period, census: Census) -> list[dat
     """The closings of the period that lie before the census, at most MAX_POINTS of them, evenly apart."""
     first = Instance.objects.filter(application=application).first_report_at() if period.steps is None else None
     closings = period.closings(census.at, first or census.at - period.step * MAX_POINTS)
-    stride = -(-len(closings) // MAX_POINTS) or 1
-    # Counted from the end, so that the newest one is always among them.
-    return [at for at in closings[::-1][::stride][::-1] if at < census.at]
+    return [at for at in evenly(closings, MAX_POINTS) if at < census.at]

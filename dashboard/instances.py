@@ -11,25 +11,23 @@ from typing import Any
 
 from django.conf import settings
 from django.http import QueryDict
-from django.utils.functional import Promise
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from dashboard import reports
-from dashboard.charts import Chart, Line, Marker, Series
+from dashboard.charts import MAX_CHOSEN, Chart, Line, Marker
 from dashboard.conditions import Condition, condition
 from dashboard.history import NEWEST
 from dashboard.life import Life, version_name
-from dashboard.ranks import Place, Rank, rank
-from dashboard.reports import Difference, Report, TextChange, as_text, changed
+from dashboard.ranks import rank
+from dashboard.reports import Difference, Report, as_text
 from dashboard.sheets import Sheet
+from dashboard.values import Value, plain
 from dashboard.versions import newest_share
 from instances.models import Event, Instance, PublicKey
 from instances.wire import Malformed, format_timestamp, parse_timestamp
 from metrics import bounds, taking, versions
 from metrics.census import Census
 from metrics.flatten import flatten, is_number, without
-from metrics.keys import Metric
 from metrics.models import MetricSetting, Snapshot
 from metrics.periods import PERIODS, Period
 from metrics.rhythm import Rhythm
@@ -38,65 +36,12 @@ from metrics.units import Unit
 DEFAULT_PERIOD = PERIODS["30d"]
 # More than are counted, because arrays and nulls are shown as well.
 SHOWN_LEAVES = 2 * bounds.MAX_KEYS
-# More lines on one chart are told apart by nobody.
-MAX_CHOSEN = 6
 MAX_MARKERS = 12
 # Of the times of its reports so many are read to say how regular they are.
 RHYTHM_TIMES = 1000
 SNAPSHOTS_LISTED = 20
 DIFFERENCES_SHOWN = 20
 STAND_OUTS_SHOWN = 5
-
-PLACES: dict[Place, str | Promise] = {
-    Place.SAME: _("as all others"),
-    Place.LOWEST: _("the lowest"),
-    Place.BELOW_5: _("below the 5th percentile"),
-    Place.BELOW_25: _("in the lowest quarter"),
-    Place.MIDDLE: _("in the middle half"),
-    Place.ABOVE_75: _("in the highest quarter"),
-    Place.ABOVE_95: _("above the 95th percentile"),
-    Place.HIGHEST: _("the highest"),
-}
-
-
-@dataclass(frozen=True)
-class Value:
-    """One leaf of the newest snapshot: what became of it, and how it is among the fleet's."""
-
-    metric: Metric
-    value: Any
-    series: Series | None = None
-    before: Any = None  # At the beginning of the period.
-    rank: Rank | None = None
-    share: float | None = None  # Of the fleet, so much says the same.
-    changes: list[TextChange] | None = None
-    alone: str = ""  # The address at which it alone is drawn, and that which adds it or takes it off.
-    toggled: str = ""
-    is_chosen: bool = False
-
-    @property
-    def key(self) -> str:
-        return self.metric.key
-
-    @property
-    def label(self) -> str:
-        return self.metric.label
-
-    @property
-    def is_number(self) -> bool:
-        return is_number(self.value)
-
-    @property
-    def text(self) -> str:
-        return as_text(self.value)
-
-    @property
-    def change(self) -> str:
-        return changed(self.before, self.value)
-
-    @property
-    def place(self) -> str:
-        return str(PLACES[self.rank.place]) if self.rank else ""
 
 
 @dataclass(frozen=True)
@@ -386,12 +331,8 @@ class InstancePage:
     def _present(self) -> Sheet:
         columns = [gettext("Key"), gettext("Value"), gettext("Before"), gettext("In the fleet")]
         values = (value for _, group in self.groups for value in group)
-        rows = ([each.key, _plain(each.value), _plain(each.before), each.place] for each in values)
+        rows = ([each.key, plain(each.value), plain(each.before), each.place] for each in values)
         return Sheet("values", gettext("What it reports"), columns, rows)
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, (str, bool)) or is_number(value) else as_text(value)
 
 
 def _only_numbers(report: Report, wanted: Iterable[str]) -> list[Any]:
