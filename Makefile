@@ -21,15 +21,18 @@ demo: .venv/.installed ## The same with an invented fleet, in data/demo: never m
 worker: .venv/.installed ## The regular work alone, beside a web server that was started without it.
 	@exec $(PYTHON) manage.py worker
 
-test: lint chromium ## All checks, and all tests on SQLite and on a PostgreSQL of their own.
+test: lint chromium ## All checks, the tests of the Python client, and all tests on SQLite and on a PostgreSQL of their own.
+	cd sdk/python && ../../$(PYTHON) -m pytest -n 2
 	$(PYTHON) -m pytest -n 2
 	$(PYTHON) -m tests.postgres $(PYTHON) -m pytest -n 2
 
-lint: .venv/.installed-dev ## Style, types, and whether a migration is missing.
+lint: .venv/.installed-dev ## Style, types, whether a migration is missing, and whether the client runs on old Pythons.
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy manage.py shm_site instances metrics dashboard tests/postgres.py
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check
+	cd sdk/python && ../../$(PYTHON) -m mypy src
+	.venv/bin/vermin --quiet --target=3.9- --no-tips sdk/python/src
 
 fonts: .venv/.installed-dev ## Make the pages' fonts again, after an upgrade of django-unfold or for a new icon.
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.fonts

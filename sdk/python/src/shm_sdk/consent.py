@@ -1,0 +1,63 @@
+"""Whether anything may be sent. Asked before an identity is made, and again before each request."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from shm_sdk.config import UNTRUE, Config
+
+# What build services set. A value that says no ("CI=false") does not count.
+CI_VARIABLES = (
+    "CI",
+    "CONTINUOUS_INTEGRATION",
+    "APPVEYOR",
+    "BITBUCKET_BUILD_NUMBER",
+    "BUILDKITE",
+    "CIRCLECI",
+    "CODEBUILD_BUILD_ID",
+    "DRONE",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "TRAVIS",
+)
+
+
+def is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() not in UNTRUE
+
+
+def opt_out_file(config: Config) -> Path:
+    """Where this file is, nothing is sent. What is in it does not matter."""
+    return Path(config.data_dir) / f"{config.slug}_shm_opt_out"
+
+
+def refusal(config: Config) -> str:
+    """Why nothing may be sent, as a sentence; "" if it may. The first that applies, the user's own word before all."""
+    if is_set("DO_NOT_TRACK"):  # https://consoledonottrack.com
+        return "DO_NOT_TRACK is set in the environment."
+    if not config.enabled:
+        return "The application has switched it off (enabled=False)."
+    problem = config.problem()
+    if problem:
+        return problem
+    if _exists(opt_out_file(config)):
+        return f"There is the file {opt_out_file(config)}."
+    ci = next(filter(is_set, CI_VARIABLES), "")
+    if ci and not config.allow_ci:
+        return f"This looks like a build service ({ci} is set), and installations there are not counted."
+    return ""
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there, or might be: a folder that cannot be looked into is no consent."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return True

@@ -1,0 +1,144 @@
+"""The turns of one process: whether a report is due, what is in it, and when to look again."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import Any, Callable
+
+from shm_sdk import identity
+from shm_sdk.config import Config, Provider
+from shm_sdk.delivery import Delivery, Server
+from shm_sdk.folder import Folder, Unusable
+from shm_sdk.identity import Identity
+from shm_sdk.numbers import cleaned
+from shm_sdk.patience import Hanging, Patience
+from shm_sdk.state import State, Unsent
+from shm_sdk.system import system_metrics
+from shm_sdk.transport import Transport
+from shm_sdk.wire import Snapshot
+
+logger = logging.getLogger("shm_sdk")
+
+PROVIDER_SECONDS = 30.0
+# So much longer than due a report has to be before another process of the service takes it over.
+GRACE = 30.0
+# An interval is up to that much longer, by the installation: fleets that were started at one moment drift apart.
+SPREAD = 0.1
+
+
+class Busy(Exception):
+    """Another process of this installation is reporting at this moment."""
+
+
+class Reporter:
+    """`clock` in seconds since 1970; `started` by time.monotonic(). Raises what its methods say and nothing else."""
+
+    def __init__(
+        self,
+        config: Config,
+        provider: Callable[[], Provider | None],
+        started: float,
+        clock: Callable[[], float] = time.time,
+        provider_seconds: float = PROVIDER_SECONDS,
+        transport: Transport | None = None,
+    ) -> None:
+        self.config = config
+        self.folder = Folder(config)
+        self.provider = provider
+        self.started = started
+        self.clock = clock
+        self.name = uuid.uuid4().hex
+        self.server = Server(config, transport or Transport(config.url), clock)
+        self._patience = Patience("The provider of the numbers", provider_seconds)
+        self._unsaved: State | None = None
+        self._told = ""
+        self.has_sent_all = False
+
+    def tick(self) -> float:
+        """Does what is due. Returns the seconds until the next turn; raises nothing."""
+        try:
+            return self.turn()
+        except Busy:
+            return GRACE
+        except Unusable as error:
+            self._tell(str(error))
+        except Exception as error:
+            self._tell(f"An unexpected {type(error).__name__} in shm_sdk: {error}. Please report it to its authors.")
+            logger.debug("Where it came from:", exc_info=True)
+        return self.config.interval
+
+    def turn(self, is_forced: bool = False) -> float:
+        """The same, but raises Busy and Unusable. `is_forced`: whether it is due or not."""
+        with self.folder.lock() as is_ours:
+            if not is_ours:
+                raise Busy("Another process of this installation is reporting at this moment. Try again in a minute.")
+            who = identity.load_or_create(self.folder)
+            now = self.clock()
+            state, unsent = self._state(), Unsent.load(self.folder, now)
+            if is_forced or now >= self._due(state, who, now):
+                state.last_report, state.reporter = now, self.name
+                unsent.add(self.snapshot())
+            delivery = Delivery(self.server, self.folder, who, state, unsent)
+            if delivery.is_due and (is_forced or now >= state.not_before):
+                # First: an application that is killed over and over while it reports must not do so over and over.
+                self._save(state)
+                delivery.run()
+            self._save(state)
+            unsent.save(self.folder)
+            self.has_sent_all = not unsent.snapshots
+            return max(1.0, self._next(state, who, unsent) - self.clock())
+
+    def snapshot(self) -> Snapshot:
+        """What would be sent now. The system's numbers stand behind the application's own, as in the other clients."""
+        metrics, left_out = cleaned(self._provided())
+        if left_out:
+            self._tell(f"Numbers that cannot be sent are left out: {'; '.join(left_out)[:500]}.")
+        system = system_metrics(self.started) if self.config.collects_system_metrics else {}
+        return Snapshot(round(self.server.now(), 3), {**metrics, **system})
+
+    def _provided(self) -> Any:
+        provider = self.provider()
+        if provider is None:
+            return {}
+        try:
+            return self._patience.call(provider)
+        except Hanging as error:
+            self._tell(f"{error}; reports go without its numbers.")
+        except Exception as error:
+            self._tell(f"The provider of the numbers has raised {error!r:.300}; reports go without its numbers.")
+            logger.debug("Where it came from:", exc_info=True)
+        return {}
+
+    def _due(self, state: State, who: Identity, now: float) -> float:
+        if not state.last_report or state.last_report > now:  # The clock has been set back.
+            return now
+        due = state.last_report + self.config.interval * (1 + SPREAD * who.fraction)
+        return due if state.reporter == self.name else due + GRACE
+
+    def _next(self, state: State, who: Identity, unsent: Unsent) -> float:
+        due = self._due(state, who, self.clock())
+        return min(due, state.not_before) if unsent.snapshots and state.not_before else due
+
+    def _state(self) -> State:
+        """What could not be filed (a full disk) is remembered here at least."""
+        state = self._unsaved or State.load(self.folder)
+        if state.server_url != self.config.url:
+            state = State(server_url=self.config.url, last_report=state.last_report, reporter=state.reporter)
+        return state
+
+    def _save(self, state: State) -> None:
+        try:
+            state.save(self.folder)
+        except Unusable as error:
+            self._unsaved = state
+            self._tell(str(error))
+        else:
+            self._unsaved = None
+
+    def _tell(self, problem: str) -> None:
+        """Once, as long as it stays the same."""
+        if problem != self._told:
+            logger.warning(problem)
+        self._told = problem

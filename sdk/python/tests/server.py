@@ -1,0 +1,146 @@
+"""A server that answers as the real one does, until a test tells it to misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Callable
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+Behaviour = Callable[["Handler"], None]
+
+
+def answers(status: int, body: Any = None, **headers: str) -> Behaviour:
+    """Answers that, whatever is asked."""
+
+    def behave(handler: Handler) -> None:
+        handler.answer(status, body if body is not None else {"detail": "So says the test.", "code": ""}, **headers)
+
+    return behave
+
+
+class Server:
+    """`requests` are those that it has got: path and parsed body. `behaviours` are used up one by one, by path."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, str] = {}
+        self.stored: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.headers: list[Any] = []
+        self.behaviours: dict[str, list[Behaviour]] = defaultdict(list)
+        self.always: dict[str, Behaviour] = {}
+        self.extras: dict[str, Any] = {}
+        self.clock: Callable[[], float] = time.time  # What it says the time is.
+        self.arrived = threading.Condition()
+        self.released = threading.Event()  # For handlers that hang.
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"server_": self}))
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.requests]
+
+    @property
+    def snapshots(self) -> list[dict[str, Any]]:
+        return [snapshot for snapshots in self.stored.values() for snapshot in snapshots]
+
+    def wait_for(self, path: str, seconds: float = 20) -> None:
+        """Until so many seconds have passed, which fails, or a request for the path has been answered."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: path in self.paths, seconds), f"{path} was never asked for"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server_: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.content = self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(self.content)
+        server = self.server_
+        queue = server.behaviours[self.path]
+        behave = queue.pop(0) if queue else server.always.get(self.path, Handler.behave)
+        server.headers.append(self.headers)
+        try:
+            behave(self)
+        finally:
+            with server.arrived:
+                server.requests.append((self.path, body))
+                server.arrived.notify_all()
+
+    def behave(self) -> None:
+        """As the real server does."""
+        body = json.loads(self.content)
+        if self.path == "/v1/register":
+            key = self.server_.keys.setdefault(body["instance_id"], body["public_key"])
+            return self.answer(201, {"status": "ok"}) if key == body["public_key"] else self.refuse(409, "key_conflict")
+        if not self.is_signed():
+            return self.refuse(403, "invalid_signature")
+        stored = self.server_.stored[self.headers["X-Instance-ID"]]
+        if self.path == "/v1/activate":
+            return self.answer(200, {"status": "active"})
+        if self.path == "/v1/snapshot":
+            stored.append(body)
+            return self.answer(202, {"status": "ok", **self.server_.extras})
+        if self.path == "/v1/snapshots":
+            stored.extend(body["snapshots"])
+            return self.answer(202, {"accepted": len(body["snapshots"]), "duplicates": 0, "rejected": []})
+        if self.path == "/v1/rotate":
+            self.server_.keys[body["instance_id"]] = body["public_key"]
+            return self.answer(200, {"status": "ok", "message": "Key rotated"})
+        if self.path == "/v1/export":
+            return self.answer(200, {"instance_id": body["instance_id"], "snapshots": stored})
+        if self.path == "/v1/forget":
+            del self.server_.keys[body["instance_id"]]
+            return self.answer(200, {"status": "ok"})
+        return self.refuse(404, "not_found")
+
+    def is_signed(self) -> bool:
+        key = self.server_.keys.get(self.headers["X-Instance-ID"] or "")
+        if key is None:
+            return False
+        try:
+            VerifyKey(bytes.fromhex(key)).verify(self.content, bytes.fromhex(self.headers["X-Signature"]))
+        except BadSignatureError:
+            return False
+        return True
+
+    def refuse(self, status: int, code: str, **headers: str) -> None:
+        self.answer(status, {"detail": f"Refused: {code}.", "code": code}, **headers)
+
+    def answer(self, status: int, body: Any, **headers: str) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self.server_.clock())
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing: a test that fails says what it needs."""
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    server = Server()
+    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.http.shutdown()
+        server.http.server_close()
+        thread.join()
