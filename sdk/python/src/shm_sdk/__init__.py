@@ -6,8 +6,8 @@
     telemetry.set_provider(lambda: {"documents_created": Document.count()})
     telemetry.start()
 
-Importing this costs little: PyNaCl, TLS and HTTP are imported by the thread that reports, and not before the first
-report, so that an application in which telemetry is switched off never pays for them.
+Importing this costs little: PyNaCl, TLS and HTTP are imported when reporting begins, so that an application in which
+telemetry is switched off never pays for them.
 """
 
 from __future__ import annotations

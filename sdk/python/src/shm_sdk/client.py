@@ -8,10 +8,13 @@ import os
 import threading
 import time
 import weakref
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shm_sdk import consent
 from shm_sdk.config import Config, Provider
+
+if TYPE_CHECKING:
+    from shm_sdk.reporter import Reporter
 
 logger = logging.getLogger("shm_sdk")
 
@@ -48,7 +51,7 @@ class SHMClient:
 
         A second call does nothing. Where consent is missing there is no thread, and nothing is written anywhere.
         """
-        with contextlib.suppress(Exception):  # Whatever a wrong configuration may come to.
+        try:
             if self._thread is not None and self._thread.is_alive():
                 return
             refusal = self.refusal
@@ -57,10 +60,17 @@ class SHMClient:
                 return
             logger.info("%s", self.announcement)
             self._begin()
+        except Exception:
+            logger.warning("Telemetry could not be started, and the application goes on without.", exc_info=True)
 
     def _begin(self) -> None:
+        # 25 ms and 10 MB (TLS, HTTP, PyNaCl) that only those pay who report. Not in the thread: whoever forks while a
+        # thread imports gets half a module, and a lock on it that nobody will ever open.
+        from shm_sdk.reporter import Reporter
+
+        reporter = Reporter(self.config, lambda: self.provider, self._started)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=[self._stopped], name="shm-sdk", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=[reporter, self._stopped], name="shm-sdk", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -95,12 +105,8 @@ class SHMClient:
             f"{consent.opt_out_file(self.config).absolute()}."
         )
 
-    def _run(self, stopped: threading.Event) -> None:
+    def _run(self, reporter: Reporter, stopped: threading.Event) -> None:
         try:
-            # 25 ms and 10 MB (TLS, HTTP, PyNaCl) that only those pay who report.
-            from shm_sdk.reporter import Reporter
-
-            reporter = Reporter(self.config, lambda: self.provider, self._started)
             while not stopped.is_set():
                 refusal = self.refusal
                 if refusal:

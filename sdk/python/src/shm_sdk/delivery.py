@@ -66,15 +66,21 @@ class Server:
 
 
 class Delivery:
-    """`state` and `unsent` are brought up to date; saving them is the caller's. Call `run` once."""
+    """`state` and `unsent` are brought up to date; saving them is the caller's. Call `run` once.
 
-    def __init__(self, server: Server, folder: Folder, who: Identity, state: State, unsent: Unsent) -> None:
+    `has_new`: whether the newest of the unsent has just been taken.
+    """
+
+    def __init__(
+        self, server: Server, folder: Folder, who: Identity, state: State, unsent: Unsent, has_new: bool
+    ) -> None:
         self.server = server
         self.config = server.config
         self.folder = folder
         self.identity = who
         self.state = state
         self.unsent = unsent
+        self.has_new = has_new
         self._has_registered = False
 
     @property
@@ -124,6 +130,10 @@ class Delivery:
 
     def _send_newest(self) -> None:
         snapshots = self.unsent.snapshots
+        if self.has_new:
+            # The registration's answer may just have told that our clock is wrong. Later it keeps its time, whatever
+            # comes: by it the server knows a snapshot that it has got already.
+            snapshots[-1] = Snapshot(round(self.server.now(), 3), snapshots[-1].metrics)
         answer = self._post_signed(lambda: self._snapshot(snapshots[-1]))
         if answer.code == "timestamp_out_of_range":
             self._set_right()

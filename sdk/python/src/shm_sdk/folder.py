@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from shm_sdk.config import Config
 
@@ -16,6 +18,15 @@ MAX_BYTES = 4 * 1024 * 1024  # More than any file of ours ever has.
 
 class Unusable(Exception):
     """The data folder or a file in it is of no use; the text says what to do about it."""
+
+
+def as_object(content: bytes) -> dict[str, Any]:
+    """The JSON object that the bytes are; an empty one if they are anything else."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 class Folder:
@@ -89,9 +100,12 @@ class Folder:
                 f"{path} cannot be opened ({error.strerror}). Give the application's user a data folder that it may "
                 "write to."
             ) from error
+        is_ours = _try_to_lock(handle)
         try:
-            yield _try_to_lock(handle)
+            yield is_ours
         finally:
+            if is_ours:
+                _unlock(handle)
             os.close(handle)
 
 
@@ -105,6 +119,9 @@ if sys.platform == "win32":
             return False
         return True
 
+    def _unlock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
 else:
     import fcntl
 
@@ -117,3 +134,8 @@ else:
             # Some network file systems have no locks at all. Two reports in an hour do less harm than none for ever.
             return True
         return True
+
+    def _unlock(handle: int) -> None:
+        """Closing it would not do: a fork made meanwhile has the handle, and the lock with it, as long as it lives."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
-from shm_sdk.folder import Folder, Unusable
+from shm_sdk.folder import Folder, Unusable, as_object
 
 FILE = "identity.json"
 # The key that a rotation is about to put in place: kept until it is known whether the server has taken it.
@@ -67,9 +67,7 @@ class Identity:
     @classmethod
     def from_json(cls, content: bytes) -> Identity:
         """Raises ValueError."""
-        fields = json.loads(content)
-        if not isinstance(fields, dict):
-            raise ValueError("it is no JSON object")
+        fields = as_object(content)
         instance_id, private, public = (_text(fields, name) for name in ("instance_id", "private_key", "public_key"))
         secret = bytes.fromhex(private)
         if len(secret) not in (32, 64):

@@ -39,6 +39,8 @@ def cleaned(given: Any) -> tuple[dict[str, Any], list[str]]:
                     raise Nonsense("too much: send fewer or shorter values")
             except Nonsense as error:
                 left_out.append(f"{_shown(name)}: {error}")
+            except Exception as error:  # Its own methods may raise anything.
+                left_out.append(f"{_shown(name)}: {_kind(error)} while reading it")
             else:
                 kept[key] = leaf
                 room -= _leaves(leaf)
@@ -57,7 +59,7 @@ def _key(name: Any) -> str:
 
 
 def _value(value: Any, depth: int) -> Any:
-    """The value as json.dumps takes it. Raises Nonsense."""
+    """The value as json.dumps takes it. Raises Nonsense, and what the value's own methods raise."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -76,23 +78,18 @@ def _value(value: Any, depth: int) -> Any:
 
 
 def _number(value: Any) -> int | float:
-    """Numbers of any library (Decimal, Fraction, numpy's) as Python's own."""
+    """Numbers of any library (Decimal, Fraction, numpy's) as Python's own. Raises Nonsense, and what they raise."""
     try:
         whole = operator.index(value)
     except TypeError:
         pass
-    except Exception as error:
-        raise Nonsense(f"{_kind(error)} while reading it") from None
     else:
         if whole.bit_length() > 1023:
             raise Nonsense("a number beyond what a server can hold")
         return whole
     if isinstance(value, (bytes, bytearray, memoryview)) or not hasattr(value, "__float__"):
         raise Nonsense(f"{_kind(value)} is no number, text, list or dict")
-    try:
-        number = float(value)
-    except Exception as error:
-        raise Nonsense(f"{_kind(error)} while reading it") from None
+    number = float(value)
     if not math.isfinite(number):
         raise Nonsense("NaN and infinities mean nothing")
     return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 import uuid
@@ -52,6 +53,7 @@ class Reporter:
         self.name = uuid.uuid4().hex
         self.server = Server(config, transport or Transport(config.url), clock)
         self._patience = Patience("The provider of the numbers", provider_seconds)
+        self._filed = State()
         self._unsaved: State | None = None
         self._told = ""
         self.has_sent_all = False
@@ -77,10 +79,11 @@ class Reporter:
             who = identity.load_or_create(self.folder)
             now = self.clock()
             state, unsent = self._state(), Unsent.load(self.folder, now)
-            if is_forced or now >= self._due(state, who, now):
+            is_due = is_forced or now >= self._due(state, who, now)
+            if is_due:
                 state.last_report, state.reporter = now, self.name
                 unsent.add(self.snapshot())
-            delivery = Delivery(self.server, self.folder, who, state, unsent)
+            delivery = Delivery(self.server, self.folder, who, state, unsent, has_new=is_due)
             if delivery.is_due and (is_forced or now >= state.not_before):
                 # First: an application that is killed over and over while it reports must not do so over and over.
                 self._save(state)
@@ -123,19 +126,23 @@ class Reporter:
 
     def _state(self) -> State:
         """What could not be filed (a full disk) is remembered here at least."""
-        state = self._unsaved or State.load(self.folder)
+        filed = State.load(self.folder)
+        state = self._unsaved or dataclasses.replace(filed)
+        self._filed = filed
         if state.server_url != self.config.url:
             state = State(server_url=self.config.url, last_report=state.last_report, reporter=state.reporter)
         return state
 
     def _save(self, state: State) -> None:
+        if state == self._filed:
+            return
         try:
             state.save(self.folder)
         except Unusable as error:
             self._unsaved = state
             self._tell(str(error))
         else:
-            self._unsaved = None
+            self._filed, self._unsaved = dataclasses.replace(state), None
 
     def _tell(self, problem: str) -> None:
         """Once, as long as it stays the same."""

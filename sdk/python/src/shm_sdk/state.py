@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from shm_sdk.folder import Folder
+from shm_sdk.folder import Folder, as_object
 from shm_sdk.wire import MAX_BATCH, MAX_BATCH_BYTES, Snapshot, as_bytes
 
 FILE = "state.json"
@@ -37,7 +36,7 @@ class State:
 
         Raises Unusable.
         """
-        fields = _json(folder.read(folder.file(FILE)))
+        fields = as_object(folder.read(folder.file(FILE)) or b"")
         known = {field.name: type(field.default) for field in dataclasses.fields(cls)}
         fits = {name: value for name, value in fields.items() if name in known and _is(value, known[name])}
         return cls(**fits)
@@ -56,7 +55,7 @@ class Unsent:
     @classmethod
     def load(cls, folder: Folder, now: float) -> Unsent:
         """Raises Unusable."""
-        rows = _json(folder.read(folder.file(UNSENT_FILE))).get("snapshots")
+        rows = as_object(folder.read(folder.file(UNSENT_FILE)) or b"").get("snapshots")
         snapshots = cls([_snapshot(row) for row in rows if _is_snapshot(row)] if isinstance(rows, list) else [])
         snapshots.snapshots = [each for each in snapshots.snapshots if each.timestamp > now - MAX_AGE]
         return snapshots
@@ -77,14 +76,6 @@ class Unsent:
         else:
             folder.remove(path)
         self._filed = list(self.snapshots)
-
-
-def _json(content: bytes | None) -> dict[str, Any]:
-    try:
-        value = json.loads(content or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _is(value: Any, kind: type) -> bool:

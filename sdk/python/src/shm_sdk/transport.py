@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import http.client
-import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from shm_sdk import __version__
+from shm_sdk.folder import as_object
 from shm_sdk.patience import Hanging, Patience
 from shm_sdk.wire import Request
 
@@ -37,11 +37,7 @@ class Answer:
     @property
     def json(self) -> dict[str, Any]:
         """Empty if it is something else: what servers in front of a server answer is often HTML."""
-        try:
-            value = json.loads(self.content)
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
+        return as_object(self.content)
 
     @property
     def code(self) -> str:
@@ -86,10 +82,10 @@ class Transport:
             answer = self._exchange(url, request, max_answer)
             if answer.status not in REDIRECTS:
                 return answer
-            target = urljoin(url, answer.headers.get("Location", ""))
-            if not _is_same_server(url, target):
-                raise Unreachable(f"{url} redirects to {target}, another server; nothing was sent there.")
-            url = target
+            location = answer.headers.get("Location", "")
+            if not _is_same_server(url, location):
+                raise Unreachable(f"{url} redirects to {location}, another server; nothing was sent there.")
+            url = urljoin(url, location)
         raise Unreachable(f"{self.url + request.path} redirects in a circle.")
 
     def _exchange(self, url: str, request: Request, max_answer: int) -> Answer:
@@ -113,14 +109,16 @@ class Transport:
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """urllib would make a GET of a POST, and follow it to any host."""
 
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
+    def http_error_302(self, *args: Any, **kwargs: Any) -> None:
+        """Leaves it to whoever has asked."""
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
-def _is_same_server(url: str, target: str) -> bool:
+def _is_same_server(url: str, location: str) -> bool:
     """The same host and port, or the same host by TLS now; never from TLS to plain HTTP."""
-    old, new = urlsplit(url), urlsplit(target)
     try:
+        old, new = urlsplit(url), urlsplit(urljoin(url, location))
         if (old.scheme, old.hostname, old.port) == (new.scheme, new.hostname, new.port):
             return True
         return (old.scheme, new.scheme, new.hostname) == ("http", "https", old.hostname)
