@@ -80,14 +80,14 @@ def _value(value: Any, depth: int) -> Any:
 def _number(value: Any) -> int | float:
     """Numbers of any library (Decimal, Fraction, numpy's) as Python's own. Raises Nonsense, and what they raise."""
     try:
-        whole = operator.index(value)
+        whole = int(operator.index(value))
     except TypeError:
         pass
     else:
         if whole.bit_length() > 1023:
             raise Nonsense("a number beyond what a server can hold")
         return whole
-    if isinstance(value, (bytes, bytearray, memoryview)) or not hasattr(value, "__float__"):
+    if not hasattr(value, "__float__") or isinstance(value, complex):
         raise Nonsense(f"{_kind(value)} is no number, text, list or dict")
     number = float(value)
     if not math.isfinite(number):
