@@ -1,7 +1,9 @@
 import pytest
+import time_machine
 from django.contrib.auth.models import Group, Permission, User
 
 from dashboard.admin.access import MAINTAINER_PERMISSIONS
+from tests.clock import NOW
 from tests.installation import Installation
 
 
@@ -17,6 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def no_limits(settings):
     settings.RATELIMIT_ENABLED = False
+
+
+@pytest.fixture
+def clock(request):
+    """Stands still, at NOW or at what the test's module calls so, until the test moves it."""
+    with time_machine.travel(getattr(request.module, "NOW", NOW), tick=False) as clock:
+        yield clock
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Approval: an instance that waits for a maintainer loses nothing and counts nowhere, now or in any past hour."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -15,9 +15,9 @@ from metrics.facts import facts
 from metrics.models import ClosedCensus, Snapshot
 from tests import fleet
 from tests.brute_force import census_by_hand, plain
+from tests.clock import NOW
 from tests.installation import Installation
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 INSTANCES = "/admin/instances/instance/"
 WAITS = {

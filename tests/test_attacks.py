@@ -9,10 +9,9 @@ import hashlib
 import io
 import ipaddress
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 from django.test import Client
 from django.utils import timezone
 from nacl import bindings
@@ -25,21 +24,15 @@ from instances.models import Application, Event, Instance, PublicKey, RateBucket
 from metrics import taking
 from metrics import urls as metrics_urls
 from metrics.models import Snapshot
+from tests.clock import NOW
 from tests.gunicorn_server import gunicorn_server, migrated_database
 from tests.installation import Installation
 from tests.test_ed25519 import ORDER, PRIME
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 SIGNED = {str(pattern.pattern) for pattern in [*instances_urls.urlpatterns, *metrics_urls.urlpatterns]} - {"register"}
 EVIL = "evil.example"
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """What needs a look of everything that somebody sees: who is told what, in which order."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 from django.contrib.auth.models import AnonymousUser
 
 from dashboard import attention
@@ -11,17 +10,11 @@ from dashboard.concerns import Urgency
 from instances.models import Application, Event, Instance, Job
 from metrics.facts import facts
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from instances.models import Application, Instance
 from metrics import history, taking
 from metrics.census import DESCRIPTION, MAX_VALUES, Census, Dimension, State, count, week_of
 from metrics.keys import is_system
+from tests.clock import NOW
 from tests.fleet import instance
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -1,7 +1,7 @@
 """The rules that say what needs a look: each with facts that raise it and facts that do not."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,8 +10,8 @@ from instances.models import Application
 from metrics.facts import Facts, Flagged
 from metrics.headcounts import Headcount
 from metrics.usual import Lost
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 

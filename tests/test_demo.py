@@ -26,9 +26,9 @@ from metrics.simulation.client import RefusedError, TryLaterError
 from metrics.simulation.fleet import Story
 from metrics.simulation.installation import Fate
 from metrics.simulation.products import PRODUCTS
+from tests.clock import NOW
 from tests.postgres import free_port
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 STORY = Story(seed=1, first_day=NOW - timedelta(days=90), days=90)
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,10 +1,9 @@
 """The history: what is filed about an instance, when and how often, and what is forgotten again."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test.utils import CaptureQueriesContext
@@ -14,18 +13,12 @@ from instances.jobs import forget_events, regular_work
 from instances.models import Application, Event, Instance, PublicKey
 from metrics import history
 from tests import fleet
+from tests.clock import NOW
 from tests.installation import Installation
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """POST /v1/export: everything that is stored about an instance."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from nacl.signing import SigningKey
@@ -13,9 +12,9 @@ from nacl.signing import SigningKey
 from instances.models import Instance
 from metrics import querysets
 from metrics.models import Snapshot
+from tests.clock import NOW
 from tests.installation import Installation
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 KEYS = [
     "instance_id",
@@ -46,13 +45,7 @@ KEYS = [
     "snapshots",
 ]
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 def text(response):

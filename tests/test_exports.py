@@ -3,31 +3,24 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
-import time_machine
 from django.contrib.auth.models import Group, User
 
 from dashboard.columns import METRIC_COLUMNS
 from dashboard.sheets import cell
 from instances.models import Application, Instance
 from metrics.models import MetricSetting
+from tests.clock import NOW
 from tests.fleet import instance
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ADDRESS = "/applications/ledger/instances.csv"
 OWN = ["instance", "state", "excluded", "Version", "Environment", "System", "Deployment", "Last report"]
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture

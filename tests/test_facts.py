@@ -1,9 +1,8 @@
 """What is known of each application before it is said whether it needs a look."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -16,18 +15,12 @@ from metrics.headcounts import Headcount
 from metrics.models import ClosedCensus, KeyFlag, MetricSetting, Release
 from metrics.usual import Lost
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSED = NOW.replace(minute=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What strangers have created without proving anything is forgotten; what anybody has proved or decided stays."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -10,9 +10,9 @@ from instances.forgetting import forget_pending
 from instances.jobs import Worker, regular_work
 from instances.models import Application, Instance, PublicKey
 from metrics.models import Snapshot
+from tests.clock import NOW
 from tests.installation import Installation
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 WEEK, MINUTE = timedelta(days=7), timedelta(minutes=1)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]

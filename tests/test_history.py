@@ -1,6 +1,6 @@
 """A fleet's past: what a point of a chart is, and that it is the same number as a census of then."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 
 import pytest
 import time_machine
@@ -27,9 +27,9 @@ from metrics.keys import Metrics
 from metrics.models import ClosedCensus, Snapshot
 from metrics.periods import DAY, HOUR, PERIODS
 from tests.brute_force import census_by_hand, plain
+from tests.clock import NOW
 from tests.fleet import instance, store
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSING = NOW.replace(minute=0)
 MIDNIGHT = CLOSING.replace(hour=0)
 MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)

@@ -3,29 +3,22 @@
 import csv
 import io
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import unescape
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from dashboard import history
 from instances.models import Application, Event, Instance
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 PAGE, FILE = "/applications/ledger/history/", "/applications/ledger/history.csv"
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import unescape
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
@@ -18,18 +17,12 @@ from metrics.fields import SentJSONField
 from metrics.models import MetricSetting, Snapshot
 from metrics.periods import PERIODS
 from tests import fleet
+from tests.clock import NOW
 from tests.installation import Installation
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -19,19 +19,12 @@ from metrics.census import Census
 from metrics.models import ClosedCensus
 from metrics.periods import DAY, WEEK, hour, midnight, monday
 from tests import fleet
+from tests.clock import NOW
 
-# A Sunday; the last Monday is six days gone.
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 PAGE = "/applications/ledger/lifecycle/"
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 @pytest.fixture

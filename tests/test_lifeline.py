@@ -1,12 +1,12 @@
 """An installation's life as stretches of time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from dashboard.lifeline import Axis, Decision, Sighting, bands, silences, stretches
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 ZERO = timedelta(0)
 

@@ -7,7 +7,6 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -27,12 +26,6 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BURST = 60
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """The overview: what needs a look, the totals and one row an application, and what to do where there is none."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import unescape
 from uuid import uuid4
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -14,19 +13,13 @@ from dashboard import overview
 from instances.models import Application, Instance, Job
 from metrics import taking
 from tests import fleet
+from tests.clock import NOW
 from tests.test_facts import close
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSED = NOW.replace(minute=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture(autouse=True)

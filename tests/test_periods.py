@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from metrics.periods import DAY, HOUR, PERIODS, evenly, hour, midnight
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSING = NOW.replace(minute=0)
 MIDNIGHT = CLOSING.replace(hour=0)
 MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)

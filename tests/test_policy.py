@@ -1,21 +1,14 @@
 """Who may register: each policy, of the site and of an application, for new instances and for those that move."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Event, Instance
 from tests.installation import Installation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel(datetime(2026, 11, 22, 9, 30, tzinfo=UTC), tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

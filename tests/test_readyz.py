@@ -1,25 +1,21 @@
 """GET /readyz, and the same on the pages: whether regular work is being done."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from unittest import mock
 
 import pytest
-import time_machine
 from django.db import OperationalError
 
 from instances.jobs import failing, regular_work
 from instances.models import Application, Job
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 LATE = "Regular work has not been done since 2026-11-22 08:30 UTC."
 
 
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def work_is_due(since: timedelta) -> None:

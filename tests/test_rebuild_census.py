@@ -6,7 +6,6 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
@@ -14,18 +13,12 @@ from instances.models import Application
 from metrics import taking
 from metrics.models import ClosedCensus, Rebuild
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WRONG = {"wrong": True}
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_batches")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "small_batches")]
 
 
 @pytest.fixture

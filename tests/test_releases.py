@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,8 +12,8 @@ from metrics import releases, taking
 from metrics.census import Census, Dimension
 from metrics.models import ClosedCensus, Release
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MIDNIGHT = NOW.replace(hour=0, minute=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -17,8 +17,8 @@ from metrics import history, retention
 from metrics.models import Snapshot, Thinning
 from metrics.periods import hour, midnight
 from metrics.retention import month, start_over, thin
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # The bounds of NOW by the default settings: midnight 30 days ago, and the first of the month 730 days ago.

@@ -1,27 +1,19 @@
 """POST /v1/rotate: a new key in place of the current one."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import IntegrityError, transaction
 from nacl.signing import SigningKey
 
 from instances.models import Event, Instance, PublicKey
 from instances.models import instances as models
+from tests.clock import NOW
 from tests.installation import Installation
 from tests.test_concurrency import at_once
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 def hex_of(key):

@@ -5,27 +5,20 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from nacl.signing import SigningKey
 
 from instances.jobs import regular_work, sweep_spent_bodies
 from instances.models import Instance, PublicKey, RateBucket, SpentBody
 from instances.rates import Rate
 from metrics.models import Snapshot
+from tests.clock import NOW
 from tests.installation import Installation
 from tests.test_concurrency import at_once
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 ACTIONS = ["rotate", "export", "forget"]
 TOLERANCE = timedelta(minutes=5)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 def ask(installation, action, **changes):

@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
@@ -18,7 +17,7 @@ LOGIN, CHANGE = "/admin/login/", "/admin/password_change/"
 PASSWORD = "correct horse battery"
 TRIES, FROM_EVERYWHERE, BURST = 5, 50, 10
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 class CountingHasher(MD5PasswordHasher):
@@ -35,12 +34,6 @@ def hashed(settings):
     settings.PASSWORD_HASHERS = ["tests.test_signing_in.CountingHasher"]
     CountingHasher.calls.clear()
     return CountingHasher.calls
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
 
 
 def attempt(name="viewer", password="wrong", address="192.0.2.1", client=None):

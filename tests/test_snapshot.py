@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 from django.utils import timezone
 
@@ -16,12 +15,6 @@ RECEIVED = {"status": "ok", "message": "Snapshot received"}
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
 
 
 def row(installation):

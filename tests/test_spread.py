@@ -1,7 +1,7 @@
 """Choosing a few of an instance's snapshots, evenly apart, at a cost that does not grow with their number."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -14,8 +14,8 @@ from instances.models import Application
 from metrics.models import Snapshot
 from metrics.periods import edges
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MICROSECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("microseconds", "minutes", "hours", "days"))
 
 pytestmark = pytest.mark.django_db

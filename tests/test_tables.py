@@ -1,7 +1,7 @@
 """The instance table: sorted, searched, filtered and paged by the database, the same on both."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -14,9 +14,9 @@ from dashboard.tables import PAGE_SIZE, InstanceTable
 from instances.models import Application, Instance
 from metrics import taking
 from metrics.keys import Metric, Metrics
+from tests.clock import NOW
 from tests.fleet import instance
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 HOSTILE_KEYS = [

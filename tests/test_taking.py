@@ -35,9 +35,9 @@ from metrics.taking import (
     refresh_presents,
 )
 from tests.brute_force import census_by_hand, plain
+from tests.clock import NOW
 from tests.fleet import instance, store
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CLOSING = NOW.replace(minute=0)
 MIDNIGHT = CLOSING.replace(hour=0)
 MICROSECOND, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
-import time_machine
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.http import QueryDict
@@ -21,19 +20,13 @@ from metrics import taking
 from metrics.census import Census, Dimension
 from metrics.models import ClosedCensus, PresentCensus, Release
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MIDNIGHT = NOW.replace(hour=0, minute=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PAGE, RELEASES = "/applications/ledger/versions/", "/applications/ledger/releases/"
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
 
 
 @pytest.fixture
