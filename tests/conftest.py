@@ -3,6 +3,7 @@ import time_machine
 from django.contrib.auth.models import Group, Permission, User
 
 from dashboard.admin.access import MAINTAINER_PERMISSIONS
+from instances.models import Application
 from tests.clock import NOW
 from tests.installation import Installation
 
@@ -43,6 +44,12 @@ def installation(db) -> Installation:
 @pytest.fixture
 def team(db) -> Group:
     return Group.objects.create(name="Bookkeepers")
+
+
+@pytest.fixture
+def ledger(team) -> Application:
+    """The application of most tests."""
+    return Application.objects.create(name="Ledger", slug="ledger", team=team)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from typing import Any
 from django.test import Client
 from nacl.signing import SigningKey
 
+from instances.models import Instance
+
 
 class Installation:
     """Speaks the wire protocol through Django's test client. `sent` is what its last request sent."""
@@ -68,3 +70,20 @@ class Installation:
 
     def forget(self, **changes: Any) -> Any:
         return self.action("forget", **changes)
+
+
+def row(installation: Installation) -> Instance:
+    """What the server has of it."""
+    return Instance.objects.get(pk=installation.id)
+
+
+def refusal(response: Any) -> tuple[int, str]:
+    """The status and the code of an answer that refuses, which has to say in a sentence why."""
+    body = response.json()
+    assert body["detail"].endswith(".")
+    return response.status_code, body["code"]
+
+
+def assert_refused(response: Any, status: int, code: str) -> None:
+    assert refusal(response) == (status, code), response.content
+    assert response["Content-Type"] == "application/json"

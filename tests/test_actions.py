@@ -14,6 +14,7 @@ from instances.models import Application, Event, Instance, PublicKey
 from metrics import history, taking
 from metrics.models import ClosedCensus, Snapshot
 from tests import fleet
+from tests.installation import refusal, row
 
 ACTIONS = ["approve", "revoke", "restore", "exclude", "include", "erase"]
 
@@ -43,16 +44,8 @@ def confirmed(installation, name):
     return {"confirmation": installation.id[:8]} if name == "erase" else {}
 
 
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
-
-
 def counted():
     return taking.present(Application.objects.get(), timezone.now())
-
-
-def refusal(response):
-    return response.status_code, response.json()["code"]
 
 
 def test_revoked_it_counts_nowhere_and_nothing_it_signs_is_accepted(act, reporting):

@@ -7,7 +7,7 @@ import time_machine
 from django.utils import timezone
 
 from instances.models import Instance
-from tests.installation import Installation
+from tests.installation import Installation, assert_refused, row
 
 ACTIVATED = {"status": "active", "message": "Instance activated successfully"}
 
@@ -27,16 +27,6 @@ def stranger():
     stranger = Installation("Stranger")
     assert stranger.register().status_code == 201
     return stranger
-
-
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
-
-
-def assert_refused(response, status, code):
-    assert response.status_code == status, response.content
-    assert response.json()["code"] == code
-    assert response.json()["detail"]
 
 
 def test_it_activates_a_pending_instance(pending):

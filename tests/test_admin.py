@@ -26,11 +26,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def ledger(team) -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger", team=team)
-
-
-@pytest.fixture
 def reporting(ledger) -> Instance:
     now = timezone.now()
     return fleet.instance(

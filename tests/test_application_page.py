@@ -30,11 +30,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture
-def ledger(team) -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger", team=team)
-
-
-@pytest.fixture
 def get(client, viewer, ledger, clock):
     """The page as the viewer gets it, for the query given."""
     client.force_login(viewer)

@@ -16,7 +16,7 @@ from metrics.models import ClosedCensus, Snapshot
 from tests import fleet
 from tests.brute_force import census_by_hand, plain
 from tests.clock import NOW
-from tests.installation import Installation
+from tests.installation import Installation, row
 
 HOUR = timedelta(hours=1)
 INSTANCES = "/admin/instances/instance/"
@@ -41,10 +41,6 @@ def waiting(ledger) -> Installation:
     assert installation.activate().status_code == 200
     assert installation.snapshot({"documents": 666, "plan": "stranger"}).status_code == 202
     return installation
-
-
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
 
 
 def counted(application):

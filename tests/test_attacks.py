@@ -26,7 +26,7 @@ from metrics import urls as metrics_urls
 from metrics.models import Snapshot
 from tests.clock import NOW
 from tests.gunicorn_server import gunicorn_server, migrated_database
-from tests.installation import Installation
+from tests.installation import Installation, refusal, row
 from tests.test_ed25519 import ORDER, PRIME
 
 SIGNED = {str(pattern.pattern) for pattern in [*instances_urls.urlpatterns, *metrics_urls.urlpatterns]} - {"register"}
@@ -54,10 +54,6 @@ def mallory(victim):
     return mallory
 
 
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
-
-
 def all_of(installation):
     """All that is stored of one instance, and all that its history says."""
     return [
@@ -66,10 +62,6 @@ def all_of(installation):
         *Snapshot.objects.filter(instance=installation.id).order_by("timestamp").values(),
         *Event.objects.filter(instance=installation.id).order_by("pk").values(),
     ]
-
-
-def refusal(response):
-    return response.status_code, response.json()["code"]
 
 
 def body_for(installation, endpoint, at=NOW):

@@ -5,16 +5,11 @@ from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from instances.models import Application, Instance
+from instances.models import Instance
 from tests import fleet
 from tests.test_teams import settings_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture
-def ledger(team):
-    return Application.objects.create(name="Ledger", slug="ledger", team=team)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard import svg
-from instances.models import Application, Instance
+from instances.models import Instance
 from metrics import taking
 from metrics.models import PresentCensus
 from tests.fleet import instance
@@ -19,11 +19,6 @@ SVG = "{http://www.w3.org/2000/svg}"
 ENDPOINTS = ["instances", "version", "metric/users_count", "combined"]
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
 
 
 def reporting(application, metrics, **fields):

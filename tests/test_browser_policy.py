@@ -10,7 +10,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Page
 
 from tests.test_browser import browser, page  # noqa: F401 - fixtures
-from tests.test_teams import TABLE, filled, ledger, ledger_instance  # noqa: F401 - fixtures
+from tests.test_teams import TABLE, filled, ledger_instance  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

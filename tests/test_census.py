@@ -20,11 +20,6 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
-
-
 def taken(application, at=NOW):
     return taking.present(application, at)
 

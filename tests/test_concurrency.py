@@ -15,7 +15,7 @@ from instances.models import Application, Instance, PublicKey, RateBucket
 from instances.rates import Rate
 from instances.throttling import take
 from metrics.models import Snapshot
-from tests.installation import Installation
+from tests.installation import Installation, row
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -47,10 +47,6 @@ def somebody_waits():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return cursor.fetchone()[0] > 0
-
-
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
 
 
 @pytest.fixture

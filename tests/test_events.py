@@ -14,7 +14,7 @@ from instances.models import Application, Event, Instance, PublicKey
 from metrics import history
 from tests import fleet
 from tests.clock import NOW
-from tests.installation import Installation
+from tests.installation import Installation, row
 
 DAY = timedelta(days=1)
 
@@ -26,10 +26,6 @@ def pending():
     installation = Installation(app_version="1.0.0")
     assert installation.register().status_code == 201
     return installation
-
-
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
 
 
 def lines(installation, *kinds):

@@ -22,11 +22,6 @@ EPHEMERAL, TEST, MANUAL = Instance.Exclusion.EPHEMERAL, Instance.Exclusion.TEST,
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
-
-
 def living(application, life, silent, **fields):
     """An instance that reported for a time, and has not since."""
     last = NOW - silent

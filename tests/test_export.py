@@ -13,7 +13,7 @@ from instances.models import Instance
 from metrics import querysets
 from metrics.models import Snapshot
 from tests.clock import NOW
-from tests.installation import Installation
+from tests.installation import Installation, row
 
 HOUR = timedelta(hours=1)
 KEYS = [
@@ -55,10 +55,6 @@ def text(response):
 
 def exported(installation):
     return json.loads(text(installation.export()))
-
-
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
 
 
 def test_it_is_everything(installation, clock):

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 
 from dashboard.columns import METRIC_COLUMNS
 from dashboard.sheets import cell
-from instances.models import Application, Instance
+from instances.models import Instance
 from metrics.models import MetricSetting
 from tests.clock import NOW
 from tests.fleet import instance
@@ -21,11 +21,6 @@ ADDRESS = "/applications/ledger/instances.csv"
 OWN = ["instance", "state", "excluded", "Version", "Environment", "System", "Deployment", "Last report"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
-
-
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
 
 
 def reporting(application, metrics, ago=MINUTE, **fields):

@@ -23,11 +23,6 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
-
-
 def known(application):
     return facts([application], NOW)[application.pk]
 

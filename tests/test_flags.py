@@ -22,11 +22,6 @@ EMAIL = "[removed: e-mail address]"
 pytestmark = pytest.mark.usefixtures("no_limits")
 
 
-@pytest.fixture
-def ledger(team) -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger", team=team)
-
-
 def rows() -> list[tuple[str, str]]:
     return list(KeyFlag.objects.values_list("key", "kind"))
 

@@ -11,7 +11,7 @@ from nacl.signing import SigningKey
 from instances.models import Application, Event, Instance, PublicKey, TurnedAway
 from metrics import taking
 from metrics.models import Snapshot
-from tests.installation import Installation
+from tests.installation import Installation, refusal
 from tests.test_concurrency import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
@@ -34,10 +34,6 @@ def reporting(installation):
     installation.register(app_version="3.0.0")
     taking.close(Application.objects.get(), now)
     return installation
-
-
-def refusal(response):
-    return response.status_code, response.json()["code"]
 
 
 def tables_with(*texts):

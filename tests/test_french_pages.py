@@ -52,7 +52,7 @@ def texts_of(client: Client, path: str) -> set[str]:
     return {text for text in texts.found if re.search(r"[^\W\d_]{3}", text)}
 
 
-filled, ledger, ledger_instance = test_teams.filled, test_teams.ledger, test_teams.ledger_instance
+filled, ledger_instance = test_teams.filled, test_teams.ledger_instance
 
 # What is the same in both languages, because it is a name, a format, a datum, or a word that both have.
 SAME = {

@@ -20,11 +20,6 @@ MICROSECOND = timedelta(microseconds=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
-
-
 def counted(application, at=NOW):
     return headcounts([application], at)[application.pk]
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from instances.models import Application
 from metrics import taking
 from metrics.models import ClosedCensus
 from tests import fleet
@@ -14,11 +13,6 @@ NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
 
 
 def headlines(application, figures):

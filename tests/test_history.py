@@ -36,11 +36,6 @@ MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
 LARGEST = 1.7976931348623157e308
 
 
-@pytest.fixture
-def ledger(db):
-    return Application.objects.create(slug="ledger", name="Ledger")
-
-
 def lines(application, period="24h", at=NOW):
     """The charts' series, when the worker has just closed what was to be closed."""
     ClosedCensus.objects.filter(application=application).delete()

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from dashboard.life import MAX_EVENTS, Life
-from instances.models import Application, Event, Instance, PublicKey
+from instances.models import Event, Instance, PublicKey
 from metrics.models import Snapshot
 from tests import fleet
 from tests.clock import NOW
@@ -14,11 +14,6 @@ from tests.clock import NOW
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
-
-
-@pytest.fixture
-def ledger() -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger")
 
 
 def life_of(instance):

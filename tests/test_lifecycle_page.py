@@ -28,11 +28,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits
 
 
 @pytest.fixture
-def ledger(team) -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger", team=team)
-
-
-@pytest.fixture
 def get(client, viewer):
     client.force_login(viewer)
 

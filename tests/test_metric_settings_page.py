@@ -25,11 +25,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 @pytest.fixture
-def ledger(team) -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger", team=team)
-
-
-@pytest.fixture
 def reporting(ledger):
     return fleet.instance(ledger, {timezone.now(): REPORT})
 

@@ -6,18 +6,9 @@ import pytest
 
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Event, Instance
-from tests.installation import Installation
+from tests.installation import Installation, row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
-
-
-@pytest.fixture
-def ledger(db) -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger")
-
-
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
 
 
 def let_in(application, policy):

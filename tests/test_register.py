@@ -6,7 +6,7 @@ import json
 import pytest
 
 from instances.models import Application, Instance, PublicKey
-from tests.installation import Installation
+from tests.installation import Installation, assert_refused, row
 
 pytestmark = pytest.mark.django_db
 
@@ -21,20 +21,8 @@ def newcomer(no_limits):
     return Installation("Ledger", "1.2.3", deployment_mode="docker", environment="production", os_arch="linux/amd64")
 
 
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
-
-
 def state_of_everything():
     return [list(model.objects.order_by("pk").values()) for model in (Application, Instance, PublicKey)]
-
-
-def assert_refused(response, status, code):
-    assert response.status_code == status, response.content
-    body = response.json()
-    assert body["code"] == code
-    assert body["detail"]
-    assert response["Content-Type"] == "application/json"
 
 
 # A new instance

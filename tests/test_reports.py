@@ -8,18 +8,12 @@ import pytest
 from dashboard import reports
 from dashboard.charts import MAX_POINTS
 from dashboard.reports import SPARKLINE_POINTS, Report
-from instances.models import Application
 from metrics.keys import Metric
 from metrics.models import Snapshot
 from tests import fleet
 from tests.clock import NOW
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture
-def ledger(db):
-    return Application.objects.create(name="Ledger", slug="ledger")
 
 
 def told(*values):

@@ -26,11 +26,6 @@ DAILY_UNTIL = datetime(2026, 10, 23, tzinfo=UTC)
 MONTHLY_UNTIL = datetime(2024, 11, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def ledger(db):
-    return Application.objects.create(slug="ledger", name="Ledger")
-
-
 def reporting(application, times, **fields):
     """An instance with a snapshot at each of these times; each has other metrics."""
     times = sorted(set(times))

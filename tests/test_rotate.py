@@ -10,7 +10,7 @@ from nacl.signing import SigningKey
 from instances.models import Event, Instance, PublicKey
 from instances.models import instances as models
 from tests.clock import NOW
-from tests.installation import Installation
+from tests.installation import Installation, refusal
 from tests.test_concurrency import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits")]
@@ -18,11 +18,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits
 
 def hex_of(key):
     return key.verify_key.encode().hex()
-
-
-def refusal(response):
-    assert response.json()["detail"].endswith(".")
-    return response.status_code, response.json()["code"]
 
 
 def keys(installation):

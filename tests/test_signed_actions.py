@@ -12,7 +12,7 @@ from instances.models import Instance, PublicKey, RateBucket, SpentBody
 from instances.rates import Rate
 from metrics.models import Snapshot
 from tests.clock import NOW
-from tests.installation import Installation
+from tests.installation import Installation, refusal
 from tests.test_concurrency import at_once
 
 ACTIONS = ["rotate", "export", "forget"]
@@ -25,11 +25,6 @@ def ask(installation, action, **changes):
     if action == "rotate":
         return installation.rotate(SigningKey.generate(), **changes)
     return installation.action(action, **changes)
-
-
-def refusal(response):
-    assert response.json()["detail"].endswith(".")
-    return response.status_code, response.json()["code"]
 
 
 def everything():

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from instances.models import Instance
 from metrics.models import Snapshot
-from tests.installation import Installation
+from tests.installation import Installation, assert_refused, row
 
 RECEIVED = {"status": "ok", "message": "Snapshot received"}
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -17,18 +17,8 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
-def row(installation):
-    return Instance.objects.get(pk=installation.id)
-
-
 def everything():
     return [list(Instance.objects.order_by("pk").values()), list(Snapshot.objects.values())]
-
-
-def assert_refused(response, status, code):
-    assert response.status_code == status, response.content
-    assert response.json()["code"] == code
-    assert response.json()["detail"]
 
 
 def raw(installation, metrics, timestamp="2026-11-22T09:00:00Z"):

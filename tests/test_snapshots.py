@@ -7,7 +7,7 @@ import pytest
 
 from instances.models import Instance, RateBucket
 from metrics.models import Snapshot
-from tests.installation import Installation
+from tests.installation import Installation, assert_refused
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,11 +25,6 @@ def send(installation, snapshots, **changes):
 
 def row():
     return Instance.objects.get()
-
-
-def assert_refused(response, status, code):
-    assert (response.status_code, response.json()["code"]) == (status, code)
-    assert response.json()["detail"]
 
 
 def test_all_are_stored_and_the_newest_is_the_latest_in_whatever_order(installation):

@@ -21,11 +21,6 @@ MICROSECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("microseco
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ledger():
-    return Application.objects.create(name="Ledger", slug="ledger")
-
-
 def chosen(instance, times):
     return [snapshot.timestamp for snapshot in Snapshot.objects.spread(instance, times)]
 

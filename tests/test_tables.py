@@ -61,11 +61,6 @@ HOSTILE_KEYS = [
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
-
-
 def number(text):
     """A UUID that begins so."""
     return UUID(text.ljust(32, "0"))

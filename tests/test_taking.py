@@ -44,11 +44,6 @@ MICROSECOND, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), t
 
 
 @pytest.fixture
-def ledger(db, team):
-    return Application.objects.create(slug="ledger", name="Ledger", team=team)
-
-
-@pytest.fixture
 def no_small_fleets(monkeypatch):
     monkeypatch.setattr(taking, "LIVE_INSTANCES", 0)
 

@@ -44,11 +44,6 @@ def no_remembered_searches():
 
 
 @pytest.fixture
-def ledger(team) -> Application:
-    return Application.objects.create(name="Ledger", slug="ledger", team=team)
-
-
-@pytest.fixture
 def ledger_instance(ledger) -> Instance:
     return fleet.instance(ledger, {timezone.now(): {"documents": 5}}, app_version="1.0.0")
 
