@@ -158,7 +158,7 @@ def test_every_endpoint_is_documented():
         assert f"`POST /v1/{pattern.pattern}`" in API
 
 
-NAMED_TEST = re.compile(r"\b(test_\w+\.py)::(test_\w+)")
+NAMED_TEST = re.compile(r"\b((?:\w+/)?test_\w+\.py)::(test_\w+)")
 
 
 def functions_in(name):
@@ -179,8 +179,9 @@ def test_each_promise_of_security_names_the_tests_that_hold_it_and_each_attack_i
 
     assert len(rows) > 30
     assert [promise for promise, held_by in rows if not NAMED_TEST.search(held_by)] == []
-    attacks = {test for name, test in NAMED_TEST.findall(text) if name == "test_attacks.py"}
-    assert attacks == {test for test in functions_in("test_attacks.py") if test.startswith("test_")}
+    told = {(name, test) for name, test in NAMED_TEST.findall(text) if name.startswith("attacks/")}
+    files = [f"attacks/{path.name}" for path in (ROOT / "tests/attacks").glob("test_*.py")]
+    assert told == {(name, test) for name in files for test in functions_in(name) if test.startswith("test_")}
 
 
 @pytest.mark.django_db(transaction=True)
