@@ -1,0 +1,1 @@
+"""The page of an application: cards, chart, breakdowns and table, from whatever keys arrive."""
