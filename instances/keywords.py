@@ -1,4 +1,4 @@
-"""The words that tell what a key's value is, and names that are everybody's. Pure; for instances.personal."""
+"""The words that tell what a key's value is, and names that are everybody's. Pure; for instances.detectors."""
 
 from __future__ import annotations
 
