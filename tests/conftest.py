@@ -91,6 +91,19 @@ def superuser(db) -> User:
     return User.objects.create_superuser("superuser", password="correct horse battery")
 
 
+@pytest.fixture
+def visit(client, viewer):
+    """What the viewer gets at an address, which has to be a page."""
+    client.force_login(viewer)
+
+    def visit(path, query=None):
+        response = client.get(path, query)
+        assert response.status_code == 200, (path, query)
+        return response
+
+    return visit
+
+
 # Names, keys and values that a page must show as they are and survive.
 HOSTILE = [
     "<script>alert(1)</script>",

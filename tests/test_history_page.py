@@ -7,13 +7,12 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from dashboard import history
 from instances.models import Application, Event, Instance
 from tests import fleet
 from tests.clock import NOW
+from tests.queries import queries
 
 MINUTE = timedelta(minutes=1)
 PAGE, FILE = "/applications/ledger/history/", "/applications/ledger/history.csv"
@@ -22,25 +21,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits
 
 
 @pytest.fixture
-def get(client, viewer):
-    client.force_login(viewer)
-
-    def get(path=PAGE, **query):
-        response = client.get(path, query)
-        assert response.status_code == 200
-        return response.content.decode()
-
-    return get
+def get(visit):
+    return lambda path=PAGE, **query: visit(path, query).content.decode()
 
 
 @pytest.fixture
-def lines_of(client, viewer):
-    client.force_login(viewer)
-
+def lines_of(visit):
     def lines_of(**query):
-        response = client.get(FILE, query)
-        assert response.status_code == 200
-        return list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode(), newline="")))
+        text = b"".join(visit(FILE, query).streaming_content).decode()
+        return list(csv.reader(io.StringIO(text, newline="")))
 
     return lines_of
 
@@ -160,9 +149,7 @@ def test_the_number_of_queries_does_not_depend_on_that_of_lines(client, viewer, 
     for _ in range(2):
         for _ in range(20):
             event(fleet.instance(ledger, {}), "registered")
-        with CaptureQueriesContext(connection) as captured:
-            client.get(PAGE)
-        counts.append(len(captured))
+        counts.append(queries(lambda: client.get(PAGE)))
 
     assert counts[0] == counts[1]
 

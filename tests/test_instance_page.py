@@ -8,8 +8,6 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
 from instances.models import Application, Instance, PublicKey
@@ -19,6 +17,7 @@ from metrics.periods import PERIODS
 from tests import fleet
 from tests.clock import NOW
 from tests.installation import Installation
+from tests.queries import queries
 
 DAY = timedelta(days=1)
 
@@ -26,15 +25,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits
 
 
 @pytest.fixture
-def get(client, viewer, clock):
+def get(visit):
     """The page of an instance as the viewer gets it."""
-    client.force_login(viewer)
 
     def get(instance, query=""):
-        query = query if isinstance(query, str) else urlencode(query)
-        response = client.get(f"/instances/{instance.pk}/?{query}")
-        assert response.status_code == 200, query
-        return response
+        return visit(f"/instances/{instance.pk}/?{query if isinstance(query, str) else urlencode(query)}")
 
     return get
 
@@ -585,13 +580,8 @@ def test_a_year_of_hourly_snapshots_is_not_read_whole(get, ledger, monkeypatch):
 
 
 def test_it_takes_no_more_queries_for_more_snapshots_or_metrics(get, ledger):
-    def queries(instance):
-        with CaptureQueriesContext(connection) as captured:
-            get(instance)
-        return len(captured)
-
     few = fleet.instance(ledger, {NOW - DAY: {"n": 1}, NOW: {"a": 1, "b": 2, "c": 3}})
     many = fleet.instance(ledger, {NOW - DAY / 24 * age: {f"k{key}": key for key in range(60)} for age in range(30)})
 
-    queries(few)
-    assert queries(many) == queries(few)
+    get(few)
+    assert queries(lambda: get(many)) == queries(lambda: get(few))

@@ -6,9 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard.metric_settings import PAGE_SIZE, MetricSettingsPage
@@ -17,6 +15,7 @@ from metrics.models import MetricSetting
 from metrics.units import Unit
 from tests import fleet
 from tests.conftest import HOSTILE
+from tests.queries import queries
 
 URL = "/applications/ledger/metric-settings/"
 REPORT = {"documents": 5, "index_hit_ratio": 0.5, "app_users": 3, "edition": "pro", "storage_bytes": 6_500_000_000}
@@ -155,14 +154,12 @@ def test_many_keys_come_in_pages_that_can_be_sent(client, get, ledger):
 
 
 def test_it_costs_no_more_for_more_keys(get, ledger):
-    def queries(keys):
+    def cost(keys):
         fleet.instance(ledger, {timezone.now(): {f"key_{number}": number for number in range(keys)}})
-        with CaptureQueriesContext(connection) as captured:
-            get()
-        return len(captured)
+        return queries(get)
 
-    queries(1)
-    assert queries(2) == queries(40)
+    cost(1)
+    assert cost(2) == cost(40)
 
 
 # What it changes

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from instances.models import Application
+from tests.queries import queries
 from tests.test_teams import settings_of
 
 RECEIVED = {"status": "ok", "message": "Snapshot received"}
@@ -93,8 +92,6 @@ def test_it_takes_no_query(installation):
     counts = []
     for notice in ("", "Hello"):
         Application.objects.update(notice=notice)
-        with CaptureQueriesContext(connection) as captured:
-            installation.snapshot({})
-        counts.append(len(captured))
+        counts.append(queries(lambda: installation.snapshot({})))
 
     assert counts[0] == counts[1]

@@ -6,14 +6,13 @@ from html import unescape
 from uuid import uuid4
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from dashboard import overview
 from instances.models import Application, Instance, Job
 from metrics import taking
 from tests import fleet
 from tests.clock import NOW
+from tests.queries import queries
 from tests.test_facts import close
 
 CLOSED = NOW.replace(minute=0)
@@ -29,16 +28,9 @@ def worked(db):
 
 
 @pytest.fixture
-def get(client, viewer, clock):
+def get(visit):
     """What the viewer gets."""
-    client.force_login(viewer)
-
-    def get(query=""):
-        response = client.get(f"/{query}")
-        assert response.status_code == 200
-        return response
-
-    return get
+    return lambda query="": visit(f"/{query}")
 
 
 @pytest.fixture
@@ -433,12 +425,6 @@ def test_hostile_names_and_versions_are_shown_as_they_are(page, team, hostile, m
     assert "<img src=x" not in text
     assert "{{ 7|add:7 }}" in text
     assert "🦄" in text
-
-
-def queries(page):
-    with CaptureQueriesContext(connection) as captured:
-        page()
-    return len(captured)
 
 
 def test_it_takes_no_more_queries_for_more_instances_metrics_or_history(page, team):

@@ -21,6 +21,7 @@ from metrics.census import Census, Dimension
 from metrics.models import ClosedCensus, PresentCensus, Release
 from tests import fleet
 from tests.clock import NOW
+from tests.queries import queries
 
 MIDNIGHT = NOW.replace(hour=0, minute=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -30,16 +31,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "no_limits
 
 
 @pytest.fixture
-def get(client, viewer):
-    client.force_login(viewer)
-
-    def get(**query):
-        response = client.get(PAGE, query)
-        assert response.status_code == 200
-        # Whatever kind of space stands before a unit.
-        return re.sub(r"[\u00a0\u202f]", " ", response.content.decode())
-
-    return get
+def get(visit):
+    # Whatever kind of space stands before a unit.
+    return lambda **query: re.sub(r"[\u00a0\u202f]", " ", visit(PAGE, query).content.decode())
 
 
 def census(at: datetime, counts: dict[str, int]) -> Census:
@@ -336,17 +330,12 @@ def test_two_hundred_versions_are_told_from_what_is_folded(ledger, get):
 
 
 def test_it_costs_the_same_whatever_the_history(moving, get):
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            get(period="all")
-        return len(captured)
-
-    before = queries()
+    before = queries(lambda: get(period="all"))
     for days in range(40, 900):
         past(moving, days, v0_9=10)
     moving.instances.update(first_report_at=MIDNIGHT - 900 * DAY)
 
-    assert queries() == before
+    assert queries(lambda: get(period="all")) == before
     assert len(page(moving, period="24h").history) <= versions.MAX_POINTS + 1
 
 

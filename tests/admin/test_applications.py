@@ -1,8 +1,6 @@
 """Applications: their forms, and what is deleted with them."""
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from instances.models import Application, Instance, PublicKey
@@ -10,6 +8,7 @@ from metrics.models import Snapshot
 from metrics.periods import DAY
 from tests import fleet
 from tests.admin.forms import APPLICATIONS, problems, settings_of
+from tests.queries import queries
 
 pytestmark = pytest.mark.django_db
 
@@ -85,17 +84,15 @@ def test_deleting_an_application_counts_what_goes_with_it(page, send, ledger, re
 def test_asking_to_delete_costs_the_same_however_many_snapshots_there_are(client, superuser, ledger, reporting):
     client.force_login(superuser)
 
-    def queries():
-        with CaptureQueriesContext(connection) as captured:
-            client.get(f"{APPLICATIONS}{ledger.pk}/delete/")
-        return len(captured)
+    def ask():
+        client.get(f"{APPLICATIONS}{ledger.pk}/delete/")
 
-    queries()
-    few = queries()
+    ask()
+    few = queries(ask)
     for _ in range(3):
         fleet.instance(ledger, {timezone.now() - number * DAY / 24: {} for number in range(10)})
 
-    assert queries() == few
+    assert queries(ask) == few
 
 
 def test_applications_are_deleted_together(client, superuser, ledger, reporting):

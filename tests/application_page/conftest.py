@@ -8,13 +8,6 @@ from tests.application_page.reading import URL
 
 
 @pytest.fixture
-def get(client, viewer, ledger, clock):
+def get(visit, ledger):
     """The page as the viewer gets it, for the query given."""
-    client.force_login(viewer)
-
-    def get(query="", path=URL):
-        response = client.get(f"{path}?{query}" if isinstance(query, str) else f"{path}?{urlencode(query)}")
-        assert response.status_code == 200, query
-        return response
-
-    return get
+    return lambda query="", path=URL: visit(f"{path}?{query if isinstance(query, str) else urlencode(query)}")

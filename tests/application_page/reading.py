@@ -3,9 +3,6 @@
 import json
 import re
 
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
-
 URL = "/applications/ledger/"
 
 
@@ -41,9 +38,3 @@ def card_value(response, key):
 
 def drawn(response):
     return [line.label for line in response.context["page"].chart.lines]
-
-
-def queries(get):
-    with CaptureQueriesContext(connection) as captured:
-        get()
-    return len(captured)

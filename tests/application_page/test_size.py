@@ -4,8 +4,9 @@ import pytest
 
 from metrics.periods import DAY
 from tests import fleet
-from tests.application_page.reading import cards, queries, text_of
+from tests.application_page.reading import cards, text_of
 from tests.clock import NOW
+from tests.queries import queries
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
