@@ -192,8 +192,9 @@ def test_an_application_that_came_up_by_itself_is_the_affair_of_who_may_confirm_
     assert (concern.rule, concern.permission) == ("unconfirmed", "instances.change_application")
 
 
-def test_the_most_urgent_comes_first():
-    everything = facts(
+def everything():
+    """One of each kind at once."""
+    return facts(
         {"is_confirmed": False},
         {"waiting": 1, "wrong_clocks": 1, "reporting": 1},
         lost=[Lost("users", 80, 12)],
@@ -203,26 +204,20 @@ def test_the_most_urgent_comes_first():
         lacks_token=True,
     )
 
-    made = concerns(everything)
+
+def test_the_most_urgent_comes_first():
+    made = concerns(everything())
 
     assert [concern.urgency for concern in made] == sorted((concern.urgency for concern in made), reverse=True)
     assert len({concern.rule for concern in made}) == len(RULES) - 2  # Those that the first sign stands for.
 
 
 def test_each_says_what_to_do_and_where():
-    everything = facts(
-        {"is_confirmed": False},
-        {"waiting": 1, "wrong_clocks": 1, "reporting": 1},
-        lost=[Lost("users", 80, 12)],
-        removed=Flagged(1, "owner"),
-        left_out=1,
-        conflicts=1,
-        lacks_token=True,
-    )
-    stopped = replace(everything, headcount=replace(everything.headcount, last_seen_at=NOW - HOUR * 24))
+    all_kinds = everything()
+    stopped = replace(all_kinds, headcount=replace(all_kinds.headcount, last_seen_at=NOW - HOUR * 24))
     shrunk = facts({}, {"active": 60})
 
-    for concern in [*concerns(everything), *concerns(stopped), *concerns(shrunk)]:
+    for concern in [*concerns(all_kinds), *concerns(stopped), *concerns(shrunk)]:
         assert concern.what.endswith("."), concern.rule
         assert concern.do.endswith("."), concern.rule
         assert concern.links, concern.rule
