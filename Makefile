@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 DATA := $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo worker test lint messages fonts bench bench-ingest lighthouse screenshots python3 chromium
+.PHONY: help run demo worker test lint messages fonts bench bench-client bench-ingest lighthouse screenshots python3 chromium
 
 help: ## List the targets.
 	@echo "Usage: make TARGET [PORT=8080] [DATABASE_URL=...]; docs/settings.md lists every variable."
@@ -48,6 +48,9 @@ bench: .venv/.installed-dev ## Measure how much the server takes.
 
 bench-ingest: .venv/.installed-dev ## The same for the storing of snapshots alone, on the terminal.
 	$(PYTHON) -m benchmarks ingestion
+
+bench-client: .venv/.installed-dev ## Measure what the Python client costs an application.
+	cd sdk/python && ../../$(PYTHON) -m benchmarks
 
 lighthouse: .venv/.installed-dev chromium ## Have Lighthouse (of npm, on the PATH) judge the pages of a fleet of 1,000.
 	$(PYTHON) -m benchmarks browsing

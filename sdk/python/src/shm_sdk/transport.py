@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import http.client
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -73,8 +74,7 @@ class Transport:
     def __init__(self, url: str, seconds: float = REQUEST_SECONDS) -> None:
         self.url = url
         self._patience = Patience("The request", seconds)
-        # The proxies of the environment are used, as everywhere else in Python.
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._opener: urllib.request.OpenerDirector | None = None
 
     def post(self, request: Request, max_answer: int = MAX_ANSWER) -> Answer:
         url = self.url + request.path
@@ -98,6 +98,11 @@ class Transport:
         return answer
 
     def _open(self, request: urllib.request.Request, max_answer: int) -> Answer:
+        if self._opener is None:
+            # The proxies of the environment are used, as everywhere else in Python. Reading the authorities that the
+            # machine trusts takes longer than all else of a report, so it is done once.
+            tls = urllib.request.HTTPSHandler(context=ssl.create_default_context())
+            self._opener = urllib.request.build_opener(_NoRedirects, tls)
         try:
             response = self._opener.open(request, timeout=SOCKET_SECONDS)
         except urllib.error.HTTPError as error:  # Any status but 2xx.
