@@ -30,11 +30,16 @@ class Pulse:
         return None if self.usual is None else round(self.usual)
 
     @property
+    def highest(self) -> int:
+        return max((count for count in self.hours if count is not None), default=0)
+
+    @property
     def path(self) -> str:
         """An SVG path of bars in a box of WIDTH by HEIGHT."""
-        highest = max((count for count in self.hours if count is not None), default=0)
         return " ".join(
-            _bar(place, count, highest, len(self.hours)) for place, count in enumerate(self.hours) if count is not None
+            _bar(place, count, self.highest, len(self.hours))
+            for place, count in enumerate(self.hours)
+            if count is not None
         )
 
 

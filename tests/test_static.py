@@ -29,6 +29,6 @@ def test_what_a_script_imports_is_there_under_the_name_that_it_asks_for(collecte
         name for script in collected.glob("*.js") for name in re.findall(r'from "\./([^"]+)"', script.read_text())
     }
 
-    assert {re.sub(r"\.\w+\.js$", ".js", name) for name in imported} == {"numbers.js", "number_rules.js"}
+    assert {re.sub(r"\.\w+\.js$", ".js", name) for name in imported} == {"numbers.js", "number_rules.js", "pictures.js"}
     assert all((collected / name).exists() for name in imported)
     assert not (collected / "numbers.js").exists()

@@ -1,6 +1,7 @@
 // Draws each [data-chart] from the JSON that stands beside it, again when the theme changes or htmx brings a new one.
 
 import { exact, marks, write } from "./numbers.js";
+import { pictureOf } from "./pictures.js";
 
 const charts = new Map();
 const root = document.documentElement;
@@ -236,7 +237,12 @@ function draw(box) {
   const lines = data.lines.map((line, place) => (data.kind === "bars" ? barSet(data, line) : lineSet(data, line, place)));
   const datasets = [...lines, ...data.bands.flatMap(bandSets)];
   charts.set(canvas, new Chart(canvas, { type: "line", data: { datasets }, options: options(data), plugins: [markers] }));
-  const button = box.closest("[data-figure]")?.querySelector("[data-png]");
+  offerPicture(box.closest("[data-figure]"));
+}
+
+// Where no script runs there are none.
+function offerPicture(figure) {
+  const button = figure?.querySelector("[data-png]");
   if (button) button.hidden = false;
 }
 
@@ -257,6 +263,8 @@ function drawAll() {
     if (charts.has(box.querySelector("canvas"))) draw(box);
     else nearby.observe(box);
   }
+  // What the server has drawn is there.
+  for (const figure of document.querySelectorAll("[data-figure]:not(:has([data-chart]))")) offerPicture(figure);
 }
 
 // Each when it is about to be seen, and in a turn of its own: a page of many charts is never busy for long.
@@ -270,42 +278,25 @@ const nearby = new IntersectionObserver(async (entries) => {
   }
 }, { rootMargin: "100% 0px" });
 
-// What a distribution's bars say, drawn: they are elements of the page, which show without a script.
-function drawnBins(figure) {
-  const canvas = document.createElement("canvas");
-  const ratio = devicePixelRatio, width = 960, height = 360, gap = 16, foot = 28;
-  canvas.width = width * ratio;
-  canvas.height = height * ratio;
-  const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
-  const bins = [...figure.querySelectorAll(".shm-bin > span")];
-  const step = (width - 2 * gap) / bins.length, floor = height - foot;
-  context.fillStyle = color("--shm-accent");
-  bins.forEach((bin, place) => {
-    const tall = (parseFloat(bin.style.height) / 100) * (floor - gap);
-    context.fillRect(gap + place * step + 1, floor - tall, step - 2, tall);
-  });
-  context.fillStyle = color("--shm-muted");
-  context.font = "13px Inter, sans-serif";
-  const labels = [...figure.querySelectorAll("figcaption > span")];
-  [["left", gap], ["center", width / 2], ["right", width - gap]].forEach(([align, x], place) => {
-    context.textAlign = align;
-    context.fillText(labels[place].textContent, x, height - 8);
-  });
-  return canvas;
+// Of what a picture is, and of when: it will be looked at without its page.
+function noteOf(button) {
+  const { note, application = "" } = button.dataset;
+  const page = document.querySelector("h1").innerText.replace(/\s+/g, " ").trim();
+  const now = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone }).format();
+  const subjects = note ? [note] : page.includes(application) ? [page] : [page, application];
+  return [...subjects, now].join(" · ");
 }
 
-// The chart as it stands there, on the page's own ground: a picture of lines alone could not be read on another.
 function savePicture(button) {
   const figure = button.closest("[data-figure]");
-  const canvas = figure.querySelector("canvas") ?? drawnBins(figure);
-  const picture = document.createElement("canvas");
-  picture.width = canvas.width;
-  picture.height = canvas.height;
-  const context = picture.getContext("2d");
-  context.fillStyle = color("--shm-surface");
-  context.fillRect(0, 0, picture.width, picture.height);
-  context.drawImage(canvas, 0, 0);
+  const picture = pictureOf(figure, {
+    title: button.dataset.title,
+    note: noteOf(button),
+    ground: color("--shm-surface"),
+    strong: color("--shm-strong"),
+    muted: color("--shm-muted"),
+    charts: [...figure.querySelectorAll("canvas")].map((canvas) => charts.get(canvas)),
+  });
   const link = document.createElement("a");
   link.download = `${button.dataset.png}.png`;
   link.href = picture.toDataURL("image/png");
@@ -332,4 +323,3 @@ addEventListener("beforeprint", () => window.Chart && document.querySelectorAll(
 new MutationObserver(drawAll).observe(root, { attributeFilter: ["class"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 drawAll();
-for (const bins of document.querySelectorAll("[data-figure] .shm-bins")) bins.closest("[data-figure]").querySelector("[data-png]").hidden = false;
