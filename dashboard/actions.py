@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.contrib.admin.models import CHANGE, DELETION
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
+from dashboard import audit
 from dashboard.decisions import DECISIONS, Decision, DecisionForm
 from dashboard.views import render
 from instances.models import Instance
@@ -52,13 +53,8 @@ def _done(request: HttpRequest, instance: Instance, decision: Decision, form: De
         # Asked for again: it may have moved to another team's application meanwhile.
         visible = Instance.objects.visible_to(request.user)
         instance = get_object_or_404(visible.select_for_update(of=("self",)), pk=instance.pk)
-        LogEntry.objects.log_actions(
-            int(request.user.pk or 0),
-            Instance.objects.filter(pk=instance.pk),
-            DELETION if decision.erases else CHANGE,
-            change_message=f"{decision.done} Reason: {why}" if why else decision.done,
-            single_object=True,
-        )
+        flag = DELETION if decision.erases else CHANGE
+        audit.note(request.user, [instance], decision.done, reason=why, flag=flag)
         decision.run(instance, why)
-    messages.success(request, f"{short_id}: {gettext(decision.done)}")
+    messages.success(request, f"{short_id}: {decision.done.told()}")
     return redirect(application if decision.erases else instance)

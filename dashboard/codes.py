@@ -6,16 +6,17 @@ What is secret and how it is checked is django-otp's. A user has at most one app
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_noop
 from django_otp import DEVICE_ID_SESSION_KEY, verify_token
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from dashboard import audit
+from dashboard.audit import Line
 
 RECOVERY_CODES = 10
 APP_DIGITS = 6
@@ -62,7 +63,7 @@ def set_up(user: User, key: str, code: str) -> list[str] | None:
             app.delete()
             return None
         codes = _new_codes(user)
-        log(user, user, gettext_noop("Set up two-factor sign-in."))
+        audit.note(user, [user], Line.TWO_FACTOR_SET_UP)
     user.authenticator_app = app  # type: ignore[attr-defined]
     return codes
 
@@ -71,7 +72,7 @@ def renew(user: User) -> list[str]:
     """Other recovery codes; those from before are void."""
     with transaction.atomic():
         codes = _new_codes(user)
-        log(user, user, gettext_noop("Made new recovery codes."))
+        audit.note(user, [user], Line.CODES_RENEWED)
     return codes
 
 
@@ -81,13 +82,9 @@ def turn_off(user: User, by: User) -> bool:
         number, _ = _apps(user).delete()
         StaticDevice.objects.filter(user=user.pk).delete()
         if number:
-            log(user, by, gettext_noop("Turned off two-factor sign-in."))
+            audit.note(by, [user], Line.TWO_FACTOR_OFF)
     user.authenticator_app = None  # type: ignore[attr-defined]
     return bool(number)
-
-
-def log(user: User, by: User, message: str) -> None:
-    LogEntry.objects.log_actions(by.pk, [user], CHANGE, message, single_object=True)
 
 
 def _apps(user: User) -> QuerySet[TOTPDevice]:

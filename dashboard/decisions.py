@@ -10,9 +10,10 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.audit import Line
 from instances.models import Instance
 from instances.models.applications import ONE_LINE
 from instances.personal import kind_of
@@ -33,7 +34,7 @@ class Decision:
     permission: str
     applies: Callable[[Instance], bool]
     run: Callable[[Instance, str], object]
-    done: str
+    done: Line
     danger: bool = False
 
     @property
@@ -54,7 +55,7 @@ DECISIONS = {
             CHANGE,
             lambda instance: instance.is_waiting,
             Instance.approve,
-            gettext_noop("Approved: it counts once it has signed anything."),
+            Line.APPROVED,
         ),
         Decision(
             "include",
@@ -66,7 +67,7 @@ DECISIONS = {
             CHANGE,
             lambda instance: bool(instance.exclusion),
             Instance.include,
-            gettext_noop("Included: it is counted again."),
+            Line.INCLUDED,
         ),
         Decision(
             "exclude",
@@ -79,7 +80,7 @@ DECISIONS = {
             CHANGE,
             lambda instance: not instance.exclusion,
             lambda instance, why: instance.exclude(Instance.Exclusion.MANUAL, why),
-            gettext_noop("Excluded: it keeps reporting, but is not counted."),
+            Line.EXCLUDED,
         ),
         Decision(
             "restore",
@@ -88,7 +89,7 @@ DECISIONS = {
             CHANGE,
             lambda instance: instance.state == Instance.State.REVOKED,
             Instance.restore,
-            gettext_noop("Restored: its snapshots are accepted again."),
+            Line.RESTORED,
         ),
         Decision(
             "revoke",
@@ -101,7 +102,7 @@ DECISIONS = {
             CHANGE,
             lambda instance: instance.state != Instance.State.REVOKED,
             Instance.revoke,
-            gettext_noop("Revoked: nothing it signs is accepted any more."),
+            Line.REVOKED,
             danger=True,
         ),
         Decision(
@@ -116,7 +117,7 @@ DECISIONS = {
             DELETE,
             lambda instance: True,
             lambda instance, why: instance.erase(),  # The line that is left must not tell which it was: a reason might.
-            gettext_noop("Erased, with all its snapshots and keys."),
+            Line.ERASED,
             danger=True,
         ),
     )

@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
+from dashboard import audit
+from dashboard.audit import Line
 from instances.models import Application
 from metrics import flags
 from metrics.models import KeyFlag
 
 # So many of each are shown; the admin lists the rest.
 SHOWN = 8
-KEPT = gettext_noop("What is sent under %(key)s is kept from now on.")
-CHECKED = gettext_noop("What is sent under %(key)s is checked from now on.")
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,12 @@ def decide(request: HttpRequest, slug: str, pk: int, name: str) -> HttpResponse:
         raise PermissionDenied(gettext("Ask a superuser for the permission to manage applications."))
     if not flag.is_personal:
         return HttpResponseBadRequest("Nothing is removed under this key, so there is nothing to allow.")
-    done = KEPT if name == "allow" else CHECKED
+    done = Line.KEY_KEPT if name == "allow" else Line.KEY_CHECKED
     with transaction.atomic():
         if name == "allow":
             flags.allow(flag, timezone.now())
         else:
             flags.disallow(flag)
-        LogEntry.objects.log_actions(
-            int(request.user.pk or 0),
-            Application.objects.filter(pk=application.pk),
-            CHANGE,
-            change_message=done % {"key": flag.key},  # In English, as all that is kept.
-            single_object=True,
-        )
-    messages.success(request, gettext(done) % {"key": flag.key})
+        audit.note(request.user, [application], done, {"key": flag.key})
+    messages.success(request, done.told(key=flag.key))
     return redirect(application)

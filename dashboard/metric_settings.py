@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.core.paginator import Page, Paginator
 from django.db import transaction
@@ -20,6 +19,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard import audit
 from instances.models import Application
 from metrics import taking
 from metrics.census import DESCRIPTION
@@ -91,7 +91,7 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]
             setattr(setting, name, self.cleaned_data[name])
         if setting.is_empty:
             setting.delete()
-            return f"{key} (as by its name)"
+            return f"{key} ({audit.BY_ITS_NAME})"
         setting.save(update_fields=self.said)
         return f"{key} ({', '.join(self.said)})"
 
@@ -215,19 +215,13 @@ class MetricSettingsPage:
         # A row that is looked at only when the page is rendered says what is wrong with it as well.
         return all(row.form.is_valid() for row in self.rows)
 
-    def save(self, user_id: int) -> str:
+    def save(self, user: Any) -> str:
         """Keeps what was changed, with a line in the audit log. Returns what to tell."""
         changed = [row.form for row in self.rows if row.form.said]
         if not changed:
             return gettext("Nothing was changed.")
         with transaction.atomic():
             lines = [form.apply(self.application) for form in changed]
-            LogEntry.objects.log_actions(
-                user_id,
-                Application.objects.filter(pk=self.application.pk),
-                CHANGE,
-                change_message=f"Metric settings: {', '.join(lines)}.",  # In English, as all that is kept.
-                single_object=True,
-            )
+            audit.note(user, [self.application], audit.Line.METRIC_SETTINGS, {"changes": ", ".join(lines)})
         done = ngettext("Saved: %(number)d metric.", "Saved: %(number)d metrics.", len(changed))
         return done % {"number": len(changed)}

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
@@ -15,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
+from dashboard import audit
+from dashboard.audit import Line
 from instances.models import Application
 from instances.models.applications import ONE_LINE
 from metrics import releases
@@ -67,7 +68,8 @@ def save(request: HttpRequest, slug: str) -> HttpResponse:
             version = _known_as(application, version)
             said = {"released_at": at, "by_hand": True, "hidden": False}
             Release.objects.update_or_create(application=application, version=version, defaults=said)
-            _log(request, application, f"{version} was released on {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC.")
+            date = f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+            audit.note(request.user, [application], Line.RELEASED, {"version": version, "date": date})
         messages.success(request, gettext("The date of %(version)s is set.") % {"version": version})
     return _back(application)
 
@@ -82,18 +84,18 @@ def decide(request: HttpRequest, slug: str, pk: int, name: str) -> HttpResponse:
         match name:
             case "hide":
                 Release.objects.filter(pk=pk).update(hidden=True)
-                done = gettext("%(version)s is taken for no release.")
+                line, done = Line.RELEASE_HIDDEN, gettext("%(version)s is taken for no release.")
             case "show":
                 Release.objects.filter(pk=pk).update(hidden=False)
-                done = gettext("%(version)s is taken for a release again.")
+                line, done = Line.RELEASE_SHOWN, gettext("%(version)s is taken for a release again.")
             case "reset":
                 row.delete()
-                done = gettext("The date of %(version)s is what the fleet shows again.")
+                line, done = Line.RELEASE_RESET, gettext("The date of %(version)s is what the fleet shows again.")
             case _:
                 return HttpResponseBadRequest("There is no such action. Choose one of: hide, show, reset.")
         # A version that was none may have kept others from being dated.
         releases.note_again(application, timezone.now())
-        _log(request, application, f"Release {row.version}: {name}.")
+        audit.note(request.user, [application], line, {"version": row.version})
     messages.success(request, done % {"version": row.version})
     return _back(application)
 
@@ -110,16 +112,6 @@ def _known_as(application: Application, version: str) -> str:
     known = list(application.releases.values_list("version", flat=True))
     same = [other for other in known if is_version(version) and rank(other) == rank(version)]
     return version if version in known else next(iter(same), version)
-
-
-def _log(request: HttpRequest, application: Application, what: str) -> None:
-    LogEntry.objects.log_actions(
-        int(request.user.pk or 0),
-        Application.objects.filter(pk=application.pk),
-        CHANGE,
-        change_message=what,
-        single_object=True,
-    )
 
 
 def _back(application: Application) -> HttpResponse:

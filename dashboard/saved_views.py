@@ -8,15 +8,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
+from dashboard import audit
+from dashboard.audit import Line
 from dashboard.models import SavedView, TooManyViews
 from dashboard.panels import description
 from dashboard.tables import InstanceTable
@@ -71,15 +72,15 @@ class Act:
     """What can be done to a view: `done` is said of it by its name to who does it, and in English in the audit log."""
 
     run: Callable[[SavedView], object]
-    done: str
+    done: Line
 
 
 ACTIONS = {
-    "delete": Act(lambda view: view.delete(), gettext_noop("The view “%(name)s” is deleted.")),
-    "default": Act(lambda view: view.make_default(), gettext_noop("The page begins with the view “%(name)s”.")),
+    "delete": Act(lambda view: view.delete(), Line.VIEW_DELETED),
+    "default": Act(lambda view: view.make_default(), Line.VIEW_IS_DEFAULT),
     "no-default": Act(
         lambda view: view.make_default(is_default=False),
-        gettext_noop("The page does not begin with “%(name)s” any more."),
+        Line.VIEW_IS_NO_DEFAULT,
     ),
 }
 
@@ -101,7 +102,7 @@ def save(request: HttpRequest, application: Application) -> HttpResponse:
     try:
         with transaction.atomic():
             done = _keep(view, None if for_all else int(request.user.pk or 0))
-            _note(request, view, done % {"name": name}, for_all=for_all)
+            _note(request, view, done, for_all=for_all, name=name)
     except TooManyViews:
         most = {"most": SavedView.MOST}
         messages.error(request, gettext("There are %(most)s views already. Delete one that nobody opens.") % most)
@@ -109,15 +110,15 @@ def save(request: HttpRequest, application: Application) -> HttpResponse:
         # Somebody has saved one by this name at this very moment, or the application is gone.
         messages.error(request, gettext("It could not be saved. Try it again."))
     else:
-        messages.success(request, gettext(done) % {"name": name})
+        messages.success(request, done.told(name=name))
     return redirect(view)
 
 
-def _keep(view: SavedView, owner_id: int | None) -> str:
+def _keep(view: SavedView, owner_id: int | None) -> Line:
     replaced = SavedView.keep(view.application, owner_id, view.name, view.query)
     if replaced:
-        return gettext_noop("The view “%(name)s” is replaced by this one.")
-    return gettext_noop("The view “%(name)s” is saved.")
+        return Line.VIEW_REPLACED
+    return Line.VIEW_SAVED
 
 
 def reader(application: Application) -> Callable[[str], InstanceTable]:
@@ -139,11 +140,11 @@ def change(request: HttpRequest, slug: str, pk: int, name: str) -> HttpResponse:
     if name == "rename":
         _rename(request, view)
     else:
-        done, names = ACTIONS[name].done, {"name": view.name}
+        done, called = ACTIONS[name].done, view.name
         with transaction.atomic():
-            _note(request, view, done % names, for_all=view.is_for_all)
+            _note(request, view, done, for_all=view.is_for_all, name=called)
             ACTIONS[name].run(view)
-        messages.success(request, gettext(done) % names)
+        messages.success(request, done.told(name=called))
     return redirect("dashboard:saved_views", slug)
 
 
@@ -153,15 +154,15 @@ def _rename(request: HttpRequest, view: SavedView) -> None:
     if not form.is_valid():
         messages.error(request, " ".join(text for texts in form.errors.values() for text in map(str, texts)))
         return
-    done, names = gettext_noop("The view “%(before)s” is called “%(name)s” now."), {"before": before, "name": view.name}
+    names = {"before": before, "name": view.name}
     try:
         with transaction.atomic():
             view.save(update_fields=["name"])
-            _note(request, view, done % names, for_all=view.is_for_all)
+            _note(request, view, Line.VIEW_RENAMED, for_all=view.is_for_all, **names)
     except IntegrityError:
         messages.error(request, gettext("Another view is called so. Choose another name."))
     else:
-        messages.success(request, gettext(done) % names)
+        messages.success(request, Line.VIEW_RENAMED.told(**names))
 
 
 def _check(request: HttpRequest, *, for_all: bool) -> None:
@@ -171,13 +172,7 @@ def _check(request: HttpRequest, *, for_all: bool) -> None:
         )
 
 
-def _note(request: HttpRequest, view: SavedView, done: str, *, for_all: bool) -> None:
+def _note(request: HttpRequest, view: SavedView, done: Line, *, for_all: bool, **names: str) -> None:
     """A line in the audit log, of what changes the page for others."""
     if for_all:
-        LogEntry.objects.log_actions(
-            int(request.user.pk or 0),
-            Application.objects.filter(pk=view.application_id),
-            CHANGE,
-            change_message=done,
-            single_object=True,
-        )
+        audit.note(request.user, [view.application], done, names)

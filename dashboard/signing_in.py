@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext_noop
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 
-from dashboard import browsers, codes, guesses, two_factor
+from dashboard import audit, browsers, codes, guesses, two_factor
+from dashboard.audit import Line
 from dashboard.guesses import Limited, Share, TooManyTries
 
 
@@ -80,7 +79,5 @@ class OwnPasswordView(Limited, PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
-        LogEntry.objects.log_actions(
-            form.user.pk, [form.user], CHANGE, gettext_noop("Changed their password."), single_object=True
-        )
+        audit.note(form.user, [form.user], Line.PASSWORD_CHANGED)
         return response

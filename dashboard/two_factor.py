@@ -17,14 +17,15 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from django_otp import login as mark_session
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
 
-from dashboard import browsers, codes, guesses
+from dashboard import audit, browsers, codes, guesses
+from dashboard.audit import Line
 from dashboard.guesses import Limited, Share, TooManyTries
 
 PENDING, KEY = "sign_in_pending", "two_factor_key"
@@ -110,7 +111,7 @@ class CodeView(Limited, LoginView):
         user.otp_device = codes.app_of(user)  # type: ignore[attr-defined] # Noted in the session by django-otp.
         login(self.request, user, pending["backend"])
         if isinstance(form.device, StaticDevice):
-            codes.log(user, user, gettext_noop("Signed in with a recovery code."))
+            audit.note(user, [user], Line.RECOVERY_CODE_USED)
             left = form.device.token_set.count()
             messages.warning(self.request, gettext("That recovery code is used up. Left: %(left)d.") % {"left": left})
         response = redirect(self.get_success_url())

@@ -154,7 +154,7 @@ def metric_settings_page(request: HttpRequest, slug: str) -> HttpResponse:
     page = MetricSettingsPage(application, request.GET, sent, timezone.now())
     try:
         if sent is not None and page.is_valid:
-            messages.success(request, page.save(int(request.user.pk or 0)))
+            messages.success(request, page.save(request.user))
             return redirect(request.get_full_path())
     except ValidationError as error:
         return HttpResponseBadRequest(" ".join(error.messages))

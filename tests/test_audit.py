@@ -1,11 +1,19 @@
 """Every change that a maintainer makes is in the audit log, by name: in the admin, in bulk, and on the pages."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import Group, User
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from instances.models import Instance
+from dashboard import audit
+from dashboard.audit import Line
+from dashboard.decisions import DECISIONS
+from instances.models import Application, Instance
+from metrics.models import KeyFlag, MetricSetting
 from tests import fleet
 from tests.test_teams import settings_of
 
@@ -59,7 +67,7 @@ def test_a_bulk_action_that_cannot_be_logged_is_not_done(client, superuser, two,
     def refuse(*args, **kwargs):
         raise RuntimeError("no room")
 
-    monkeypatch.setattr("dashboard.admin.instances.InstanceAdmin.log_change", refuse)
+    monkeypatch.setattr("dashboard.audit.note", refuse)
     data = {"action": "revoke_selected", "_selected_action": [instance.pk for instance in two]}
     with pytest.raises(RuntimeError):
         client.post("/admin/instances/instance/", data)
@@ -136,3 +144,106 @@ def test_the_pages_actions_are_logged(post, two, name):
 
     assert (flag, of) == (DELETION if name == "erase" else CHANGE, str(two[0].pk))
     assert message
+
+
+# In the reader's language
+
+# What a line may have in its placeholders, and what it must not be taken for.
+NAMES = {
+    "key": "db.size_mb",
+    "version": "1.3",
+    "date": "2026-11-20 10:30",
+    "name": "Pro",
+    "before": "Old ” is called “ one",
+    "changes": "documents (label, unit), “users (x)” (as by its name)",
+}
+
+
+@pytest.mark.parametrize("line", Line)
+def test_every_line_is_told_in_french(line, superuser, team):
+    names = {name: NAMES[name] for name in re.findall(r"%\((\w+)\)s", line)}
+    audit.note(superuser, [team], line, names)
+    filed = LogEntry.objects.get().change_message
+
+    assert filed == line % names
+    assert audit.in_words(filed) == filed
+    with translation.override("fr"):
+        told = audit.in_words(filed)
+        assert told != filed
+        if line is not Line.METRIC_SETTINGS:
+            assert told == line.told(**names) == translation.gettext(str(line)) % names
+    assert all(name in told for name in names.values() if name != names.get("changes"))
+
+
+@pytest.mark.parametrize("decision", DECISIONS.values(), ids=lambda decision: decision.name)
+def test_a_reason_is_told_in_the_words_of_who_gave_it(decision, superuser, team):
+    audit.note(superuser, [team], decision.done, reason="Its operator asked. Reason: moved, Revoked")
+
+    with translation.override("fr"):
+        told = audit.in_words(LogEntry.objects.get().change_message)
+        assert told.startswith(decision.done.told())
+    assert told.endswith("Raison\u00a0: Its operator asked. Reason: moved, Revoked")
+
+
+@pytest.mark.parametrize("field", MetricSetting.SAID)
+def test_metric_settings_are_told_by_the_names_of_their_columns(field):
+    with translation.override("fr"):
+        told = audit.in_words(f"Metric settings: documents ({field}), app_users (as by its name), a (b).")
+        name = str(MetricSetting._meta.get_field(field).verbose_name)
+    assert told == f"Réglages des métriques\u00a0: documents ({name}), app_users (selon son nom), a (b)."
+
+
+@pytest.mark.parametrize(
+    "filed", ["", "%s %(name)s %d", "Release 1.3: burn.", "Revoked. Reason: none", "Users", "The view “A” is"]
+)
+def test_what_the_site_has_not_filed_is_told_as_it_is(filed):
+    with translation.override("fr"):
+        assert audit.in_words(filed) == filed
+
+
+def test_the_log_and_an_object_s_history_are_in_french(client, superuser, ledger, two):
+    client.force_login(superuser)
+    client.cookies["shm_language"] = "fr"
+    flag = KeyFlag.objects.create(application=ledger, key="owner", kind="email")
+    client.post(f"/applications/ledger/flags/{flag.pk}/allow")
+    client.post("/applications/ledger/views/", {"name": "Mine", "for_all": "on", "query": "state=active"})
+    client.post("/applications/ledger/releases/", {"version": "1.3", "released_at": "2026-01-02T10:30"})
+    client.post(f"/instances/{two[0].pk}/revoke", {"reason": "Cloned"})
+    told = [
+        "Ce qui est envoyé sous owner est désormais conservé.",
+        "La vue «\u00a0Mine\u00a0» est enregistrée.",
+        "1.3 a été publiée le 2026-01-02 10:30 UTC.",
+        "Révoquée\u00a0: plus rien de ce qu’elle signe n’est accepté. Raison\u00a0: Cloned",
+    ]
+
+    log = client.get("/admin/admin/logentry/").content.decode()
+    assert [text for text in told if text not in log] == []
+    histories = [
+        client.get(f"/admin/instances/{of}/history/").content.decode()
+        for of in (f"application/{ledger.pk}", f"instance/{two[0].pk}")
+    ]
+    assert [text for text in told if text not in "".join(histories)] == []
+    assert LogEntry.objects.filter(change_message__startswith="Revoked").count() == 1
+
+
+ROOT = Path(__file__).resolve().parent.parent
+# What files an entry whose words are its caller's.
+FILES = {"log_action", "log_actions", "log_addition", "log_change", "log_deletion", "log_deletions"}
+
+
+def test_no_line_is_filed_past_the_list_of_those_that_can_be_told():
+    """Where this fails: file it with audit.note, as one of audit.Line."""
+    found = set()
+    for package in ("shm_site", "instances", "metrics", "dashboard"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                is_filing = isinstance(node, ast.Attribute) and node.attr in FILES
+                is_row = isinstance(node, ast.Call) and ast.unparse(node.func).startswith("LogEntry")
+                if is_filing or is_row:
+                    found.add(str(path.relative_to(ROOT)))
+    assert found == {"dashboard/audit.py"}
+
+
+def test_every_line_is_filed_somewhere():
+    code = "".join(path.read_text() for path in (ROOT / "dashboard").rglob("*.py"))
+    assert [line.name for line in Line if f"Line.{line.name}" not in code] == []

@@ -14,12 +14,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from django.utils.translation import gettext, gettext_noop, ngettext, pgettext_lazy
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action as button
 
+from dashboard import audit
 from dashboard.admin.scope import ReadOnly, TeamScoped
 from dashboard.applications import ApplicationPage
+from dashboard.audit import Line
 from instances.enrolment import EnrolmentToken
 from instances.models import Application
 from instances.slugs import slug_for
@@ -81,7 +83,7 @@ class ApplicationAdmin(TeamScoped):
         number = 0
         for application in applications.unconfirmed():  # type: ignore[attr-defined]
             application.confirm()
-            self.log_change(request, application, gettext_noop("Confirmed"))
+            audit.note(request.user, [application], Line.CONFIRMED)
             number += 1
         done = ngettext("Confirmed: %(number)d application.", "Confirmed: %(number)d applications.", number)
         self.message_user(request, done % {"number": number})
@@ -202,7 +204,7 @@ class EnrolmentTokenAdmin(TeamScoped):
         number = 0
         for token in tokens.filter(revoked_at=None):
             token.revoke()
-            self.log_change(request, token, "Revoked")
+            audit.note(request.user, [token], Line.SHORT_REVOKED)
             number += 1
         done = ngettext(
             "Revoked: %(number)d token. Whom it let in stays.",

@@ -11,10 +11,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_noop, ngettext_lazy
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from dashboard import audit
 from dashboard.admin.scope import ReadOnly, TeamScoped
+from dashboard.audit import Line
 from dashboard.instances import InstancePage
 from instances.models import Instance, PublicKey
 
@@ -76,34 +78,44 @@ class InstanceAdmin(TeamScoped):
 
     @admin.action(description=_("Approve"), permissions=["change"])
     def approve_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances.waiting(), Instance.approve, "Approved", APPROVED)  # type: ignore[attr-defined]
+        self._each(request, instances.waiting(), Instance.approve, Line.SHORT_APPROVED, APPROVED)  # type: ignore[attr-defined]
 
     @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances, Instance.revoke, "Revoked", REVOKED)
+        self._each(request, instances, Instance.revoke, Line.SHORT_REVOKED, REVOKED)
 
     @admin.action(description=_("Restore after a revocation"), permissions=["change"])
     def restore_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
-        self._each(request, instances.filter(state=Instance.State.REVOKED), Instance.restore, "Restored", RESTORED)
+        self._each(
+            request,
+            instances.filter(state=Instance.State.REVOKED),
+            Instance.restore,
+            Line.SHORT_RESTORED,
+            RESTORED,
+        )
 
     @admin.action(description=_("Exclude from the count"), permissions=["change"])
     def exclude_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
         self._each(
-            request, instances, lambda instance: instance.exclude(Instance.Exclusion.MANUAL), "Excluded", EXCLUDED
+            request,
+            instances,
+            lambda instance: instance.exclude(Instance.Exclusion.MANUAL),
+            Line.SHORT_EXCLUDED,
+            EXCLUDED,
         )
 
     @admin.action(description=_("Count again"), permissions=["change"])
     def include_selected(self, request: HttpRequest, instances: QuerySet[Instance]) -> None:
         # Those that were not excluded at all must not be taken from under the rules by it.
-        self._each(request, instances.exclude(exclusion=""), Instance.include, gettext_noop("Included"), INCLUDED)
+        self._each(request, instances.exclude(exclusion=""), Instance.include, Line.SHORT_INCLUDED, INCLUDED)
 
-    def _each(self, request: HttpRequest, instances: QuerySet[Instance], do: Any, logged: str, done: Any) -> None:
-        """`logged` is what the audit log keeps, in English, and `done` what whoever did it is told."""
+    def _each(self, request: HttpRequest, instances: QuerySet[Instance], do: Any, line: Line, done: Any) -> None:
+        """`line` is what the audit log keeps, and `done` what whoever did it is told."""
         number = 0
         for instance in instances:
             with transaction.atomic():  # Nothing is done that the audit log does not tell of.
                 do(instance)
-                self.log_change(request, instance, logged)
+                audit.note(request.user, [instance], line)
             number += 1
         self.message_user(request, done % {"number": number})
 

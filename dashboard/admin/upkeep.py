@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard import audit
 from dashboard.admin.scope import ForSuperusers
 from instances.models import Job
 
@@ -40,5 +41,5 @@ class AuditLogAdmin(ForSuperusers):
 
     @admin.display(description=_("change message"))
     def message(self, entry: LogEntry) -> str:
-        """In the reader's language, as far as it is one of the texts that this server files; these are in English."""
-        return gettext(entry.get_change_message())
+        """In the reader's language."""
+        return audit.in_words(entry.get_change_message())

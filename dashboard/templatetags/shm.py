@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django import template
+from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -15,7 +16,7 @@ from django.utils.text import Truncator
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext
 
-from dashboard import numbers, reports, words
+from dashboard import audit, numbers, reports, words
 from dashboard.asking import EVERY_COLUMN
 from dashboard.breakdowns import Breakdown
 from dashboard.charts import Chart
@@ -91,6 +92,14 @@ def percent(share: float) -> str:
 def translated(text: str) -> str:
     """What a module that knows nothing of Django calls a thing (dashboard.texts), in the reader's language."""
     return gettext(text)
+
+
+@register.filter
+def in_words(entries: Iterable[LogEntry]) -> Iterable[LogEntry]:
+    """Entries of the audit log, of which each says in the reader's language what was done."""
+    for entry in entries:
+        entry.change_message = audit.in_words(entry.change_message)
+    return entries
 
 
 @register.filter
