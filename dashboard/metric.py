@@ -85,7 +85,7 @@ class MetricPage:
         self.metric = self.catalogue[self.key]
         self.figures = self.census.figures[self.key]
         self.period: Period = PERIODS.get(query.get("period", ""), DEFAULT_PERIOD)
-        self.measure = MEASURES.get(query.get("of", ""), self.headline)
+        self.measure = next((each for each in self.measures if each.name == query.get("of")), self.headline)
         self.compares = query.get("before") == "1" and self.period.steps is not None
         asked = query.get("split", DEFAULT_SPLIT)
         self.split_by = asked if asked in self.dimensions else DEFAULT_SPLIT
@@ -112,7 +112,8 @@ class MetricPage:
 
     @property
     def measures(self) -> list[Measure]:
-        return list(MEASURES.values())
+        """What can be drawn; what is not to be added up has no sum here either."""
+        return [measure for measure in MEASURES.values() if measure.name != "sum" or self.metric.is_sum]
 
     @property
     def reach(self) -> float:

@@ -189,6 +189,17 @@ def test_it_takes_no_more_queries_for_more_instances_and_more_history(get, ledge
     assert queries() == few
 
 
+def test_an_old_address_that_asks_for_a_sum_shows_what_stands_for_the_metric(get, ledger):
+    for ratio in (0.2, 0.4):
+        fleet.instance(ledger, {NOW: {"hit_ratio": ratio}})
+
+    page = get("hit_ratio", of="sum").context["page"]
+
+    assert page.measure == page.headline
+    assert page.measure.name != "sum"
+    assert taken(get, "history", key="hit_ratio", of="sum")[-1][1] == pytest.approx(0.3)
+
+
 def test_what_is_not_to_be_added_up_has_no_sum(get, ledger):
     fleet.instance(ledger, {NOW: {"hit_ratio": 0.5, "users": 3}}, app_version="1.0")
 
@@ -196,6 +207,10 @@ def test_what_is_not_to_be_added_up_has_no_sum(get, ledger):
 
     assert [measure.name for measure, _ in ratio.context["page"].now] == ["median", "mean"]
     assert [measure.name for measure, _ in users.context["page"].now] == ["sum", "median", "mean"]
+    assert "sum" not in [measure.name for measure in ratio.context["page"].measures]
+    assert users.context["page"].measures[0].name == "sum"
+    assert "of=sum" not in text_of(ratio)
+    assert "of=sum" in text_of(users)
     assert taken(get, "split", key="hit_ratio") == [["1.0", 1, 0.5, 0.5, 0.5, 0.5]]
     assert taken(get, "split", key="users") == [["1.0", 1, 3, 3.0, 3.0, 3.0, 3.0]]
     assert "50\u00a0%" in text_of(ratio)
