@@ -127,7 +127,7 @@ def unlocalized(number: float) -> str:
 
 
 @register.filter
-def utc(moment: datetime | None) -> SafeString | str:
+def when(moment: datetime | None) -> SafeString | str:
     """The time itself: by the reader's clock with UTC as its title, or in UTC if that is the reader's, or unknown."""
     if moment is None:
         return gettext("never")
@@ -205,7 +205,7 @@ def _cell(value: Any, unit: str) -> SafeString | str:
 def rows(chart: Chart) -> SafeString:
     """The rows of the table behind a chart, newest first; in one piece, as there are hundreds."""
     units = chart.units
-    lines = ((utc(at), _number_cells(values, units)) for at, *values in reversed(chart.rows()))
+    lines = ((when(at), _number_cells(values, units)) for at, *values in reversed(chart.rows()))
     row = "<tr><td>{}</td>{}</tr>"
     return format_html_join("", row, lines)
 
