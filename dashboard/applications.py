@@ -26,8 +26,7 @@ from dashboard.panels import Panel
 from dashboard.saved_views import SavedViews
 from dashboard.sheets import Sheet
 from dashboard.tables import InstanceTable
-from instances.enrolment import EnrolmentToken
-from instances.models import Application, Instance
+from instances.models import Application
 from instances.slugs import slug_for
 from metrics import taking
 from metrics.census import Census
@@ -138,18 +137,6 @@ class ApplicationPage:
         if self.period == CARD_PERIOD:
             return self.active
         return active_history(self.application, self.period, self.census)
-
-    @cached_property
-    def waiting(self) -> int:
-        """How many instances a maintainer has to approve."""
-        return Instance.objects.filter(application=self.application).waiting().count()
-
-    @property
-    def lacks_token(self) -> bool:
-        """Whether nobody can register, because that takes a token and there is none."""
-        if self.application.policy != Application.Registration.TOKEN:
-            return False
-        return not EnrolmentToken.objects.valid().of(self.application.slug).exists()
 
     @property
     def policy(self) -> str:

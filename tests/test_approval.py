@@ -274,14 +274,15 @@ def test_pages_say_how_many_wait_and_lead_to_them(client, maintainer, waiting, l
     client.force_login(maintainer)
     approve = f"{INSTANCES}?application__id__exact={ledger.pk}&amp;awaits_approval__exact=1"
 
-    for path in ("/", "/applications/ledger/", f"/admin/instances/application/{ledger.pk}/change/"):
+    paths = ("/", "/applications/ledger/", f"/admin/instances/application/{ledger.pk}/change/")
+    for path in paths:
         page = client.get(path).content.decode()
         assert "1 instance waits for approval" in page, path
         assert approve in page, path
         assert "/applications/ledger/?state=waiting#instances" in page, path
 
     row(waiting).approve()
-    for path in ("/", "/applications/ledger/"):
+    for path in paths:
         assert "for approval, and count" not in client.get(path).content.decode()
 
 

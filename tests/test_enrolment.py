@@ -341,9 +341,11 @@ def test_a_viewer_neither_makes_nor_revokes(client, viewer, ledger):
 def test_an_application_that_nobody_can_register_with_says_so(client, maintainer, ledger):
     client.force_login(maintainer)
     hint = f'href="{ADMIN}add/?application={ledger.pk}"'
+    in_the_admin = f"/admin/instances/application/{ledger.pk}/change/"
     assert hint in client.get("/applications/ledger/").content.decode()
-    assert "there is no valid one" in client.get(f"/admin/instances/application/{ledger.pk}/change/").content.decode()
+    assert "there is no valid one" in client.get(in_the_admin).content.decode()
 
     token_of(ledger)
+    assert "there is no valid one" not in client.get(in_the_admin).content.decode()
 
     assert hint not in client.get("/applications/ledger/").content.decode()

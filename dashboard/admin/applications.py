@@ -18,7 +18,7 @@ from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action as button
 
-from dashboard import audit
+from dashboard import attention, audit
 from dashboard.admin.scope import ReadOnly, TeamScoped
 from dashboard.applications import ApplicationPage
 from dashboard.audit import Line
@@ -112,8 +112,12 @@ class ApplicationAdmin(TeamScoped):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         application = self.get_object(request, object_id) if object_id else None
-        page = ApplicationPage(application, request.GET, timezone.now()) if application else None
-        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "page": page})
+        context = dict(extra_context or {})
+        if application:
+            now = timezone.now()
+            context["page"] = ApplicationPage(application, request.GET, now)
+            context["attention"] = attention.of_application(application, request.user, now)
+        return super().changeform_view(request, object_id, form_url, context)
 
 
 class TokenStateFilter(admin.SimpleListFilter):
