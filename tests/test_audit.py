@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 from dashboard import audit
 from dashboard.audit import Line
 from dashboard.decisions import DECISIONS
-from instances.models import Application, Instance
+from instances.models import Instance
 from metrics.models import KeyFlag, MetricSetting
 from tests import fleet
 from tests.test_teams import settings_of
