@@ -9,6 +9,7 @@ import http.client
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -136,6 +138,14 @@ class GunicornServer:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Asks its database, past the server."""
+        if self.url.startswith("sqlite:"):
+            with contextlib.closing(sqlite3.connect(urlsplit(self.url).path)) as connection:
+                return connection.execute(statement).fetchall()
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement).fetchall()
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, timeout: float = 20

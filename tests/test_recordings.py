@@ -2,14 +2,11 @@
 
 import json
 import socket
-import sqlite3
 import uuid
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from nacl.signing import SigningKey
 
@@ -32,14 +29,6 @@ def server(database):
     """One for the tests that need no database of their own."""
     with gunicorn_server(database) as server:
         yield server
-
-
-def query(server, statement):
-    if server.url.startswith("sqlite:"):
-        with closing(sqlite3.connect(urlsplit(server.url).path)) as connection:
-            return connection.execute(statement).fetchall()
-    with psycopg.connect(server.url) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def replay(server, request):
@@ -73,10 +62,8 @@ def test_a_recorded_start_is_answered_as_its_client_needs(database, before, star
         for request in [*before, *start["requests"]]:
             replay(server, request)
 
-        [(state, count)] = query(
-            server, "SELECT state, (SELECT count(*) FROM metrics_snapshot) FROM instances_instance"
-        )
-        stored = query(server, "SELECT metrics FROM metrics_snapshot ORDER BY timestamp")
+        [(state, count)] = server.query("SELECT state, (SELECT count(*) FROM metrics_snapshot) FROM instances_instance")
+        stored = server.query("SELECT metrics FROM metrics_snapshot ORDER BY timestamp")
     assert (state, count) == ("active", len(sent))
     for [metrics], request in zip(stored, [r for r in start["requests"] if r["path"] == "/v1/snapshot"], strict=True):
         kept = json.loads(metrics) if isinstance(metrics, str) else metrics
