@@ -97,7 +97,7 @@ def test_each_is_a_picture_of_its_own(live_server, page, ledger, living, name, p
 
     is_whole(page, picture, name)
     assert picture["ground"] == [255, 255, 255, 255]
-    assert page.locator("[data-drawn]").count() == 0
+    assert page.locator("[data-pictured]").count() == 0
 
 
 @pytest.mark.parametrize(("name", "path"), [("life", LIFE), ("pulse", PULSE), ("history", CHARTS)])

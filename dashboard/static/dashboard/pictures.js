@@ -12,7 +12,7 @@ export function pictureOf(figure, { title, note, ground, strong, muted, charts }
   });
   // The style sheet takes away what is there to be pressed, and adds what the page around it says. Nobody sees it:
   // all of this happens between two frames.
-  figure.toggleAttribute("data-drawn", true);
+  figure.toggleAttribute("data-pictured", true);
   size(SCALE);
   const box = figure.getBoundingClientRect(), canvas = document.createElement("canvas");
   canvas.width = Math.round((box.width + 2 * PADDING) * SCALE);
@@ -26,7 +26,7 @@ export function pictureOf(figure, { title, note, ground, strong, muted, charts }
   head(context, note, { font: `12px ${family}`, color: muted, y: PADDING + 34, width: box.width });
   context.translate(PADDING - box.left, PADDING + HEAD - box.top);
   draw(context, figure);
-  figure.toggleAttribute("data-drawn", false);
+  figure.toggleAttribute("data-pictured", false);
   size(undefined);
   return canvas;
 }
