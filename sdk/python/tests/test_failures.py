@@ -384,6 +384,15 @@ def test_an_activation_that_did_not_come_through_is_repeated(make_reporter, serv
     assert server.paths.count("/v1/activate") == 2
 
 
+def test_what_a_server_says_is_one_line_in_the_log(make_reporter, server, caplog):
+    server.always["/v1/register"] = answers(503, {"detail": "One\nTwo\x1b[2J" + "!" * 60_000, "code": "x"})
+    make_reporter().tick()
+
+    (record,) = caplog.records
+    assert "OneTwo[2J!!!" in record.getMessage()
+    assert len(record.getMessage()) < 1000
+
+
 # Redirects.
 
 

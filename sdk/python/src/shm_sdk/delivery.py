@@ -20,7 +20,7 @@ logger = logging.getLogger("shm_sdk")
 FIRST_PAUSE = 60.0
 # Clocks that differ less than that are taken as right: answers take their time.
 TOLERANCE = 60.0
-MAX_NOTICE = 500
+MAX_PROBLEM = 1000
 OK = {200, 201, 202}
 # What no server takes of this snapshot, however often it is sent.
 UNACCEPTABLE = {400, 413, 422}
@@ -169,8 +169,8 @@ class Delivery:
             return
         self.state.problem = ""
         self.state.last_sent = self.server.clock()
-        self.state.latest_version = _said(answer, "latest_version")
-        self.state.notice = _said(answer, "notice")
+        self.state.latest_version = answer.said("latest_version")
+        self.state.notice = answer.said("notice")
         rejected = answer.json.get("rejected")
         if rejected:
             logger.warning("%s has not taken all snapshots that waited: %.500s", self.config.url, rejected)
@@ -220,9 +220,4 @@ class Delivery:
         """A warning for the first of a row of failures; the others are for those who look for them."""
         level = logging.DEBUG if self.state.problem else logging.WARNING
         logger.log(level, "%s What is not sent waits, and the application is not affected.", problem)
-        self.state.problem = problem[:MAX_NOTICE]
-
-
-def _said(answer: Answer, name: str) -> str:
-    value = answer.json.get(name)
-    return "".join(filter(str.isprintable, value))[:MAX_NOTICE] if isinstance(value, str) else ""
+        self.state.problem = problem[:MAX_PROBLEM]

@@ -20,6 +20,7 @@ SOCKET_SECONDS = 10.0
 # For a whole request: finding the host, TLS and an answer that arrives byte by byte included.
 REQUEST_SECONDS = 30.0
 MAX_ANSWER = 64 * 1024
+MAX_TEXT = 500
 MAX_REDIRECTS = 3
 REDIRECTS = {301, 302, 303, 307, 308}
 MAX_WAIT = 24 * 3600.0
@@ -47,8 +48,13 @@ class Answer:
     @property
     def text(self) -> str:
         """For people: the server's own sentence where it has one."""
-        detail = self.json.get("detail")
-        return f"{self.status}, {detail}" if isinstance(detail, str) else f"{self.status} {_phrase(self.status)}"
+        detail = self.said("detail")
+        return f"{self.status}, {detail}" if detail else f"{self.status} {_phrase(self.status)}"
+
+    def said(self, name: str) -> str:
+        """A text of the answer, one line of it at most so long: it goes into logs and terminals."""
+        value = self.json.get(name)
+        return "".join(filter(str.isprintable, value))[:MAX_TEXT] if isinstance(value, str) else ""
 
     @property
     def time(self) -> float | None:
@@ -84,7 +90,7 @@ class Transport:
                 return answer
             location = answer.headers.get("Location", "")
             if not _is_same_server(url, location):
-                raise Unreachable(f"{url} redirects to {location}, another server; nothing was sent there.")
+                raise Unreachable(f"{url} redirects to {location[:200]!r}, another server; nothing was sent there.")
             url = urljoin(url, location)
         raise Unreachable(f"{self.url + request.path} redirects in a circle.")
 
