@@ -34,6 +34,7 @@ class Server:
         self.stored: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[Any] = []
+        self.answered: list[str] = []
         self.behaviours: dict[str, list[Behaviour]] = defaultdict(list)
         self.always: dict[str, Behaviour] = {}
         self.extras: dict[str, Any] = {}
@@ -55,7 +56,7 @@ class Server:
     def wait_for(self, path: str, seconds: float = 20) -> None:
         """Until so many seconds have passed, which fails, or a request for the path has been answered."""
         with self.arrived:
-            assert self.arrived.wait_for(lambda: path in self.paths, seconds), f"{path} was never asked for"
+            assert self.arrived.wait_for(lambda: path in self.answered, seconds), f"{path} was never asked for"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -69,11 +70,13 @@ class Handler(BaseHTTPRequestHandler):
         queue = server.behaviours[self.path]
         behave = queue.pop(0) if queue else server.always.get(self.path, Handler.behave)
         server.headers.append(self.headers)
+        # Before it is answered: whoever has the answer may send the next one at once.
+        server.requests.append((self.path, body))
         try:
             behave(self)
         finally:
             with server.arrived:
-                server.requests.append((self.path, body))
+                server.answered.append(self.path)
                 server.arrived.notify_all()
 
     def behave(self) -> None:
