@@ -57,10 +57,10 @@ class Newest:
 
 @dataclass(frozen=True)
 class Past:
-    """What closed censuses say of one application."""
+    """What closed censuses say of one application. `heard` is by the end of each hour, None of one that is not known."""
 
     active: Series
-    heard: list[int | None]
+    heard: dict[datetime, int | None]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,14 @@ class Row:
 
     @property
     def pulse(self) -> Pulse:
-        return Pulse(self.past.heard if self.past else [], self.count.heard, self.facts.usual_heard)
+        hours = list(self.past.heard.values()) if self.past else []
+        return Pulse(hours, self.count.heard, self.facts.usual_heard)
+
+    @property
+    def pulse_sheet(self) -> Sheet:
+        columns = [gettext("Until"), gettext("Instances that reported within the hour")]
+        rows = self.past.heard.items() if self.past else []
+        return Sheet(f"reports-{self.application.slug}", gettext("Reports, last 24 hours"), columns, rows)
 
 
 @dataclass(frozen=True)
@@ -245,7 +252,7 @@ class OverviewPage:
 
     @property
     def sheets(self) -> list[Sheet]:
-        return [self._applications_sheet(), self._attention_sheet()]
+        return [self._applications_sheet(), self._attention_sheet(), *(row.pulse_sheet for row in self.rows)]
 
     def _applications_sheet(self) -> Sheet:
         titles = [
@@ -313,7 +320,7 @@ def _past(
 ) -> Past:
     pk, now = one.application.pk, one.headcount
     points = [Point(at, counts[pk, at]["active"]) for at in days if (pk, at) in counts and at < now.at]
-    heard = [counts.get((pk, at), {}).get("heard") for at in hours]
+    heard = {at: counts.get((pk, at), {}).get("heard") for at in hours}
     return Past(Series([*points, Point(now.at, now.active)]), heard)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from dashboard import overview
 from instances.models import Application, Instance, Job
+from instances.wire import format_timestamp
 from metrics import taking
 from tests import fleet
 from tests.clock import NOW
@@ -342,6 +343,20 @@ def test_what_needs_a_look_can_be_taken_away(get, team):
     found = json.loads(b"".join(get("?download=needs-a-look.json").streaming_content))
 
     assert [row[:2] for row in found["rows"]] == [["Ledger", "Check"]]
+
+
+def test_the_hours_of_each_application_can_be_taken_away(get, team):
+    several(team, {"Ledger": 1})
+    close(Application.objects.get(), CLOSED - HOUR, heard=3, active=4)
+
+    found = json.loads(b"".join(get("?download=reports-ledger.json").streaming_content))
+
+    assert len(found["rows"]) == 24
+    assert found["rows"][-3:] == [
+        [format_timestamp(CLOSED - 2 * HOUR), None],
+        [format_timestamp(CLOSED - HOUR), 3],
+        [format_timestamp(CLOSED), None],
+    ]
 
 
 # Where there is none

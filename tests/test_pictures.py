@@ -85,7 +85,7 @@ LIFE, PULSE, CHARTS = "/instances/{living.pk}/", "/", "/applications/ledger/metr
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize(
-    ("name", "path"), [("life", LIFE), ("pulse", PULSE), ("history", CHARTS), ("distribution", CHARTS)]
+    ("name", "path"), [("life", LIFE), ("reports-ledger", PULSE), ("history", CHARTS), ("distribution", CHARTS)]
 )
 def test_each_is_a_picture_of_its_own(live_server, page, ledger, living, name, path, width):  # noqa: F811
     fleet.instance(ledger, {datetime.now(UTC): {"documents": 5}})
@@ -100,7 +100,7 @@ def test_each_is_a_picture_of_its_own(live_server, page, ledger, living, name, p
     assert page.locator("[data-pictured]").count() == 0
 
 
-@pytest.mark.parametrize(("name", "path"), [("life", LIFE), ("pulse", PULSE), ("history", CHARTS)])
+@pytest.mark.parametrize(("name", "path"), [("life", LIFE), ("reports-ledger", PULSE), ("history", CHARTS)])
 def test_in_the_dark_it_is_dark(live_server, page, ledger, living, name, path):  # noqa: F811
     page.evaluate("localStorage.adminTheme = '\"dark\"'")
     page.goto(live_server.url + path.format(living=living))
