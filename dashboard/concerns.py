@@ -79,8 +79,11 @@ def concerns(facts: Facts) -> list[Concern]:
 
 def stopped_at(facts: Facts) -> datetime | None:
     """When the last report came in, if no further ones do of a fleet that should be sending them."""
-    seen = facts.headcount.last_seen_at
+    seen, is_small = facts.headcount.last_seen_at, facts.headcount.active < LEAST_FLEET
     if seen is None or not facts.headcount.active:
+        return None
+    # Somebody has tried it, once or for an hour: nothing was going that could have stopped.
+    if is_small and not facts.headcount.established:
         return None
     patience = max(LEAST_PATIENCE, MISSED_REPORTS * timedelta(minutes=facts.application.report_minutes))
     return seen if facts.at - seen > patience else None

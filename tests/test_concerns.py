@@ -59,6 +59,13 @@ def test_reports_have_stopped_after_three_that_are_missing(minutes, age, stops):
     assert made == (["stopped"] if stops else [])
 
 
+@pytest.mark.parametrize(("active", "established", "stops"), [(1, 0, False), (2, 0, False), (1, 1, True), (3, 0, True)])
+def test_a_report_or_two_of_a_first_try_are_nothing_that_could_stop(active, established, stops):
+    counts = {"active": active, "established": established, "last_seen_at": NOW - HOUR * 5}
+
+    assert raised({}, counts, usual_reporting=None, usual_active=None) == (["stopped"] if stops else [])
+
+
 def test_reports_that_have_stopped_are_said_in_words():
     concern = only({}, {"last_seen_at": NOW - HOUR * 5})
 
@@ -71,7 +78,7 @@ def test_reports_that_have_stopped_are_said_in_words():
     ("active", "days", "urgency"), [(2, 7, Urgency.CHECK), (2, 8, None), (3, 7, Urgency.URGENT), (3, 8, Urgency.URGENT)]
 )
 def test_of_two_instances_that_stop_there_is_no_alarm_and_after_a_week_no_word(active, days, urgency):
-    counts = {"active": active, "reporting": 0, "last_seen_at": NOW - HOUR * 24 * days}
+    counts = {"active": active, "established": active, "reporting": 0, "last_seen_at": NOW - HOUR * 24 * days}
     made = concerns(facts({}, counts, usual_active=float(active), usual_reporting=0.0))
 
     assert [concern.urgency for concern in made] == ([urgency] if urgency else [])

@@ -103,7 +103,7 @@ def test_its_numbers_are_those_of_the_applications_own_page(page, team, client):
 def test_it_says_how_each_is(page, team, reported, name):
     ledger = application(team, report_minutes=60)
     if reported:
-        fleet.instance(ledger, {NOW - reported: {}})
+        fleet.instance(ledger, {NOW - reported - DAY: {}, NOW - reported: {}})
 
     made, text = page()
 
@@ -299,7 +299,9 @@ def test_many_are_paged_and_all_of_them_counted(page, team):
 
 def test_what_needs_a_look_stands_on_top_by_application(page, team):
     several(team, {"Ledger": 1, "Abacus": 1})
-    Instance.objects.filter(application__slug="abacus").update(last_seen_at=NOW - DAY)
+    Instance.objects.filter(application__slug="abacus").update(
+        first_report_at=NOW - DAY * 9, last_report_at=NOW - DAY, last_seen_at=NOW - DAY
+    )
 
     made, text = page()
 
@@ -338,7 +340,7 @@ def test_all_that_match_can_be_taken_away(get, team):
 
 def test_what_needs_a_look_can_be_taken_away(get, team):
     several(team, {"Ledger": 1})
-    Instance.objects.update(last_seen_at=NOW - DAY)
+    Instance.objects.update(first_report_at=NOW - DAY * 9, last_report_at=NOW - DAY, last_seen_at=NOW - DAY)
 
     found = json.loads(b"".join(get("?download=needs-a-look.json").streaming_content))
 
