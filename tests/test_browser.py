@@ -243,6 +243,32 @@ def test_the_table_is_narrowed_without_loading_the_page(live_server, page, busy_
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('htmx'))") == []
 
 
+def axes(page) -> dict[str, list[str]]:
+    """What is written along the axes of the chart, once it is drawn."""
+    page.wait_for_function("window.Chart && Chart.getChart(document.querySelector('#chart canvas'))")
+    return page.evaluate(
+        """() => {
+            const { x, y } = Chart.getChart(document.querySelector("#chart canvas")).scales;
+            return { x: x.ticks.map((tick) => tick.label), y: y.ticks.map((tick) => tick.label) };
+        }"""
+    )
+
+
+def test_the_axis_of_shares_ends_at_all_of_them(live_server, page):
+    fleet.instance(Application.named("Ledger"), {datetime.now(UTC): {"cache_hit_ratio": 0.99, "storage_mb": 10**7}})
+
+    page.goto(f"{live_server.url}/applications/ledger/?metric=cache_hit_ratio")
+    shares = axes(page)
+    page.goto(f"{live_server.url}/applications/ledger/?metric=storage_mb")
+    sizes = axes(page)
+
+    assert (shares["y"][0], shares["y"][-1]) == ("0\u00a0%", "100\u00a0%")
+    assert sizes["y"][0] == "0"
+    assert sizes["y"][-1].endswith("TB")
+    # The one time that there is, and no hours around it.
+    assert len(shares["x"]) == len(sizes["x"]) == 1
+
+
 def test_a_chart_follows_the_theme(live_server, page, busy_fleet):
     page.goto(live_server.url + busy_fleet.get_absolute_url())
     picture = "document.querySelector('#chart canvas').toDataURL()"

@@ -57,20 +57,32 @@ function weekFormats() {
   return { tick: { format: String }, title: weeks };
 }
 
-function timeFormats([first, last]) {
-  const tick = last - first <= 2 * DAY ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
+function timeFormats([first, last], isOnePoint) {
   const title = { dateStyle: "medium", timeStyle: "short" };
+  const within = last - first <= 2 * DAY ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
+  const tick = isOnePoint ? title : within;
   return {
     tick: new Intl.DateTimeFormat(language, { ...tick, timeZone }),
     title: new Intl.DateTimeFormat(language, { ...title, timeZone }),
   };
 }
 
+const timesOf = (data) => new Set(data.lines.flatMap((line) => line.points.map(([time]) => time)));
+
 // A single point would stand on an axis of no length, and so nowhere: it gets an hour on either side.
 function bounds(data) {
-  const times = data.lines.flatMap((line) => line.points.map(([time]) => time));
+  const times = timesOf(data);
   const first = Math.min(...times), last = Math.max(...times) + (data.step ?? 0);
   return first === last ? [first - HOUR, last + HOUR] : [first, last];
+}
+
+// What no share is beyond. Where one comes near it the axis ends there: room above "100 %" would say that there is more.
+const WHOLES = { ratio: 1, percent: 100 };
+const ROOM = 1.05;
+
+function endsAtWhole(values, whole) {
+  const largest = Math.max(...values);
+  return largest <= whole && largest * ROOM > whole;
 }
 
 // Whether no line leads to the point from either side, so that it would not be seen.
@@ -79,7 +91,8 @@ const alone = (points, index) => [index - 1, index + 1].every((other) => (points
 function options(data) {
   const [min, max] = bounds(data);
   const isOverWeeks = data.over === "weeks", isBars = data.kind === "bars";
-  const times = isOverWeeks ? weekFormats() : timeFormats([min, max]);
+  const middle = !isBars && timesOf(data).size === 1 ? (min + max) / 2 : null;
+  const times = isOverWeeks ? weekFormats() : timeFormats([min, max], middle !== null);
   const ticks = { color: color("--shm-muted"), font: { family: "Inter", size: 12 }, padding: 8 };
   const values = data.lines.flatMap((line) => line.points.map(([, value]) => value ?? 0));
   const isShare = data.kind === "share";
@@ -88,7 +101,10 @@ function options(data) {
   const whole = !isRatio && values.every(Number.isInteger) ? { precision: 0 } : {};
   // A bar stands for all of its time and not for its middle, where it is drawn.
   const title = (x) => (isBars ? days.formatRange(x - data.step / 2, x + data.step / 2 - 1) : times.title.format(x));
-  const written = (value) => write(value, isShare ? "ratio" : data.unit);
+  const top = isShare || isOverWeeks ? 1 : WHOLES[data.unit];
+  const room = isShare || isOverWeeks || endsAtWhole(values, top) ? { max: top } : { grace: "5%" };
+  // Nothing is nothing in any unit, and "0 MB" below "10 TB" has one look twice; of shares all marks have the same sign.
+  const written = (value) => (value === 0 && !isRatio && data.unit !== "percent" ? "0" : write(value, isShare ? "ratio" : data.unit));
   return {
     animation: false,
     maintainAspectRatio: false,
@@ -103,7 +119,9 @@ function options(data) {
         border: { display: false },
         grid: { display: false },
         afterBuildTicks: (axis) => {
-          axis.ticks = isOverWeeks ? weekTicks(axis.max, axis.chart.width) : timeTicks(axis.min, axis.max, axis.chart.width);
+          if (isOverWeeks) axis.ticks = weekTicks(axis.max, axis.chart.width);
+          // The hours around the one value that there is are no part of what is asked for.
+          else axis.ticks = middle === null ? timeTicks(axis.min, axis.max, axis.chart.width) : [{ value: middle }];
         },
         ticks: { ...ticks, autoSkip: false, maxRotation: 0, callback: (value) => times.tick.format(value) },
       },
@@ -117,7 +135,7 @@ function options(data) {
           if (own) axis.ticks = own.map((value) => ({ value }));
         },
         ticks: { ...ticks, ...whole, maxTicksLimit: 6, callback: written },
-        ...(isShare || isOverWeeks ? { max: 1 } : { grace: "5%" }),
+        ...room,
       },
     },
     plugins: {
@@ -184,8 +202,10 @@ function lineSet(data, line, place) {
     borderDash: line.faint ? [4, 4] : DASHES[Math.floor(place / COLORS) % DASHES.length],
     fill: stacked ? (place ? "-1" : "origin") : data.lines.length === 1 && !data.bands.length,
     order: line.faint ? 1 : 0,
-    pointStyle: "line",
-    pointRadius: (point) => (alone(points, point.dataIndex) ? 3 : 0),
+    // A dot: a short line would be taken for a flaw of the picture.
+    pointStyle: (point) => (alone(points, point.dataIndex) ? "circle" : "line"),
+    pointBackgroundColor: color(own),
+    pointRadius: (point) => (alone(points, point.dataIndex) ? 4 : 0),
     pointHitRadius: 12,
     tension: stacked || data.over === "weeks" ? 0 : 0.15,
   };
