@@ -186,7 +186,7 @@ class VersionsPage:
         """The newest version at the bottom, so that each upper edge is the share that a version and all newer ones
         have, to be read off the axis."""
         history = self._histories[1]
-        drawn = versions.newest_first(adoption.most_run(history, LINES))
+        drawn = versions.newest_first(_told_apart(adoption.most_run(history, LINES + 2)))
         lines = [
             Line(version, Series([Point(at, ran.counts.get(version, 0)) for at, ran in history])) for version in drawn
         ]
@@ -353,6 +353,11 @@ class VersionsPage:
             gettext("Superseded since"),
         ]  # fmt: skip
         return Sheet("versions", gettext("Versions"), titles, map(cells, self.rows))
+
+
+def _told_apart(most_run: list[str]) -> list[str]:
+    """Of versions, those that get a line of their own: one more than LINES if "Others" would be that one alone."""
+    return most_run if len(most_run) == LINES + 1 else most_run[:LINES]
 
 
 def _day_of(at: datetime) -> date:

@@ -247,6 +247,17 @@ def test_its_points_add_up_to_the_fleet_at_all_times(ledger):
     assert totals == [sum(many.values()), sum(many.values()) + 4, 209]
 
 
+@pytest.mark.parametrize(
+    ("run", "last"), [(versions.LINES, "1.0"), (versions.LINES + 1, "1.0"), (versions.LINES + 2, "Others")]
+)
+def test_no_version_is_called_others_all_by_itself(ledger, run, last):
+    fleet.instance(ledger, {MIDNIGHT - 3 * DAY: {}}, app_version="1.0")
+    present(ledger, {f"1.{number}": 9 - number for number in range(run)})
+
+    assert lines(page(ledger).chart).keys() >= {"1.0", last}
+    assert ("Others" in lines(page(ledger).chart)) is (last == "Others")
+
+
 def test_its_markers_are_the_releases_of_the_period(moving):
     assert [marker.label for marker in page(moving, period="all").chart.markers] == ["1.1", "1.2"]
     assert [marker.label for marker in page(moving, period="7d").chart.markers] == []
