@@ -17,7 +17,46 @@ from metrics.units import CURRENCIES, SHARES, SIZES, TIMES, Aggregation, Unit
 
 SYSTEM_PREFIXES = ("sys_", "app_")
 
-ABBREVIATIONS = {"api", "cpu", "db", "gb", "http", "id", "io", "ip", "kb", "mb", "os", "rss", "sql", "tb", "ui", "url"}
+ABBREVIATIONS = {
+    *(
+        "ai",
+        "api",
+        "cpu",
+        "csv",
+        "db",
+        "gb",
+        "gpu",
+        "html",
+        "http",
+        "https",
+        "id",
+        "io",
+        "ip",
+        "jwt",
+        "kb",
+        "ldap",
+        "llm",
+    ),
+    *(
+        "mb",
+        "mfa",
+        "os",
+        "pdf",
+        "ram",
+        "rss",
+        "saml",
+        "smtp",
+        "sql",
+        "ssh",
+        "ssl",
+        "sso",
+        "tb",
+        "tls",
+        "ui",
+        "url",
+        "vm",
+    ),
+}
 
 # A key that ends with one of these words, after another one, is sent in that unit.
 UNIT_WORDS = {

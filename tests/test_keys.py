@@ -19,6 +19,7 @@ from metrics.units import Aggregation, Unit
         ("http.requests.total", "HTTP › requests › total"),
         ("activeUsers", "ActiveUsers"),
         ("API_calls", "API calls"),
+        ("feature_sso", "Feature SSO"),
         ("app_version", "Version"),
         ("os_arch", "System"),
         ("0", "0"),
