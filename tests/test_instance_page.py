@@ -52,7 +52,7 @@ def raw(response):
 def shown(response):
     """Each leaf's value as the table's text, by its key; all of it where it stands below what it is at a glance."""
     rows = re.findall(
-        r'<span class="shm-mono shm-muted">([^<]*)</span></th>\s*<td class="(?:shm-number )?shm-leaf">(.*?)</td>',
+        r'<span class="shm-mono [^"]*">([^<]*)</span></th>\s*<td class="(?:shm-number )?shm-leaf">(.*?)</td>',
         response.content.decode(),
         re.DOTALL,
     )
@@ -492,7 +492,7 @@ def test_hostile_keys_and_values_are_shown_as_they_are(get, ledger, hostile):
         assert response.context["page"].chosen == [key]
         assert chart(response)[-1][1] == index
         assert "<script>alert" not in response.content.decode()
-    links = re.findall(r'<a class="shm-link" href="\?([^"]*)#chart"', text)
+    links = re.findall(r'<a class="shm-link shm-two-lines" href="\?([^"]*)#chart"', text)
     assert {get(instance, unescape(link)).context["page"].chosen[0] for link in links} == set(hostile)
 
 
