@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
+from django_otp.oath import totp
+from playwright.sync_api import Page
 
 from instances.enrolment import EnrolmentToken
 from instances.models import Application, Instance
 from metrics.models import KeyFlag
 from tests import fleet
+
+# Of "reader", the superuser who looks at them.
+PASSWORD = "correct horse"
 
 # Names as long as people make them, and some that are not words at all.
 PRODUCT = "A product whose name is about as long as names of products get to be"
@@ -34,6 +40,8 @@ PAGES = {
     "history": "/applications/{slug}/history/",
     "instance": "/instances/{instance}/",
     "instance that is silent": "/instances/{silent}/",
+    "revoke an instance?": "/instances/{instance}/revoke",
+    "erase an instance?": "/instances/{instance}/erase",
     "two-factor sign-in": "/admin/two-factor/",
     "password": "/admin/password_change/",
     "admin": "/admin/",
@@ -64,6 +72,36 @@ PAGES = {
 }
 # What somebody sees who is not signed in.
 STRANGERS = {"sign-in": "/admin/login/", "not found, outside": "/no-such-page"}
+
+
+# What only a form leads to: each is where `answer` leaves a page that a superuser is signed in on.
+ANSWERS = ["a token, shown once", "recovery codes", "logged out", "the code of the second factor"]
+
+
+def answer(page: Page, url: str, name: str, application: str) -> None:
+    """Goes to one of ANSWERS, in their order. `application` is the primary key of one."""
+    match name:
+        case "a token, shown once":
+            page.goto(f"{url}/admin/instances/enrolmenttoken/add/?application={application}")
+            page.get_by_label("Name").fill("Partners")
+            submit = page.get_by_role("button", name="Save", exact=True)
+        case "recovery codes":
+            page.goto(f"{url}/admin/two-factor/")
+            key = base64.b32decode(page.locator(".shm-key").inner_text().replace(" ", ""))
+            page.get_by_label("Code that the app shows").fill(f"{totp(key):06}")
+            page.get_by_label("Your password").fill(PASSWORD)
+            submit = page.get_by_role("button", name="Turn it on")
+        case "logged out":
+            page.goto(url)
+            page.locator("summary", has_text="reader").click()
+            submit = page.get_by_role("button", name="Log out")
+        case _:
+            page.goto(url)
+            page.get_by_label("Username").fill("reader")
+            page.get_by_label("Password").fill(PASSWORD)
+            submit = page.get_by_role("button", name="Log in")
+    with page.expect_navigation():
+        submit.click()
 
 
 def fill() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Each page can be used with a screen reader, by the keyboard, without scripts, and on any screen."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page
 
-from tests.pages import PAGES, STRANGERS, fill
+from tests.pages import ANSWERS, PAGES, PASSWORD, STRANGERS, answer, fill
 from tests.test_browser import browser, cut_off  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -28,7 +29,7 @@ def filled(transactional_db) -> dict[str, str]:
 @pytest.fixture
 def reader(browser, live_server, filled) -> Iterator[Page]:  # noqa: F811
     """A page that a superuser is signed in on."""
-    User.objects.create_superuser("reader", password="correct horse")
+    User.objects.create_superuser("reader", password=PASSWORD)
     opened = browser.new_page()
     sign_in(opened, live_server.url)
     yield opened
@@ -39,7 +40,7 @@ def reader(browser, live_server, filled) -> Iterator[Page]:  # noqa: F811
 def sign_in(page: Page, url: str) -> None:
     page.goto(f"{url}/admin/login/?next=/admin/password_change/done/")
     page.get_by_label("Username").fill("reader")
-    page.get_by_label("Password").fill("correct horse")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{url}/admin/password_change/done/")
 
@@ -82,6 +83,40 @@ def test_no_page_scrolls_sideways_or_cuts_anything_off(live_server, reader, fill
             found += [f"{name} is {wide} wide at {width}"] if wide > width else []
             found += [f"{name} at {width}: {element}" for element in cut_off(reader)]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_only_a_form_leads_to_is_as_good(live_server, reader, filled, scheme):
+    reader.emulate_media(color_scheme=scheme)
+    found = []
+    for name in ANSWERS:
+        answer(reader, live_server.url, name, filled["application"])
+        reader.wait_for_function("!document.documentElement.classList.contains('shm-starting')")
+        found += [f"{name}: {broken}" for broken in broken_rules(reader)]
+        for width in WIDTHS:
+            reader.set_viewport_size({"width": width, "height": 900})
+            reader.evaluate(TWO_FRAMES)
+            wide = reader.evaluate("document.documentElement.scrollWidth")
+            found += [f"{name} is {wide} wide at {width}"] if wide > width else []
+            found += [f"{name} at {width}: {element}" for element in cut_off(reader)]
+    assert reader.get_by_label("Code").is_visible()
+    assert not found, "\n".join(found)
+
+
+ICON = re.compile(r"\b(\w+_\w+|add|close|search|monitoring|cancel|schedule)$")
+
+
+def test_no_icon_is_read_aloud_by_the_name_of_its_picture(live_server, reader, filled):
+    found = []
+    for name in ("overview", "admin: applications", "admin: application", "admin: new token", "admin: user"):
+        reader.goto(live_server.url + PAGES[name].format(**filled))
+        reader.wait_for_function("!document.documentElement.classList.contains('shm-starting')")
+        reader.evaluate("() => new Promise((done) => setTimeout(done))")  # In which Django's scripts have put theirs.
+        heard = re.findall(r'(?:button|link|img) "([^"]*)"', reader.locator("body").aria_snapshot())
+        found += [f"{name}: {one}" for one in heard if ICON.search(one)]
+    assert not found, "\n".join(found)
+    assert reader.get_by_role("button", name="Navigation").count()
+    assert reader.get_by_role("link", name="Go back").count()
 
 
 @pytest.fixture

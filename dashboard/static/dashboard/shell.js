@@ -22,13 +22,51 @@
   document.addEventListener("alpine:init", () => root.classList.remove("dark"));
   document.addEventListener("alpine:initialized", () => root.classList.remove("shm-starting", "shm-navigation-closed"));
 
+  // An icon is a word in a font of pictures: "dock_to_right". Whoever has the page read aloud is told what it does.
+  const { home, navigation, search, more, theme: colours } = document.currentScript.dataset;
+  const names = {
+    monitoring: home,
+    close: navigation,
+    dock_to_right: navigation,
+    search,
+    more_horiz: more,
+    more_vert: more,
+    dark_mode: colours,
+    light_mode: colours,
+    computer: colours,
+  };
+  const icons = ".material-symbols-outlined";
+
+  function nameIcons() {
+    for (const icon of document.querySelectorAll(icons)) {
+      const control = icon.closest("a, button, summary, [role=button], [x-on\\:click]");
+      if (control !== icon) icon.setAttribute("aria-hidden", "true");
+      if (!control || control.ariaLabel || (control !== icon && saysMore(control))) continue;
+      const name = control.title || names[icon.textContent.trim()];
+      if (name) control.ariaLabel = name;
+    }
+  }
+
+  function saysMore(control) {
+    const shown = [...control.querySelectorAll(icons)].map((icon) => icon.textContent).join("");
+    return control.textContent.replace(/\s/g, "") !== shown.replace(/\s/g, "");
+  }
+
+  document.addEventListener("DOMContentLoaded", nameIcons);
+  document.addEventListener("alpine:initialized", nameIcons); // What it has made of its templates.
+
   // The shell's own scroll bars are left out; the browser's do the same. Its script asks for them.
   window.SimpleBar = { instances: new Map() };
 
   addEventListener("load", () => {
     document.querySelector("#nav-sidebar-apps a.active")?.scrollIntoView({ block: "nearest" });
     // In Django's lists with a search field these say what is searched, as only a picture may. Made at this event too.
-    setTimeout(() => document.querySelectorAll(".help-tooltip[aria-label]").forEach((tip) => tip.setAttribute("role", "img")));
+    setTimeout(() => {
+      document.querySelectorAll(".help-tooltip[aria-label]").forEach((tip) => tip.setAttribute("role", "img"));
+      // The icons of these stand in the style sheet, from where they are read aloud as well.
+      document.querySelectorAll(".date-icon, .clock-icon").forEach((icon) => { icon.closest("a").ariaLabel = icon.title; });
+      document.querySelectorAll(".selector-chooser button").forEach((button) => { button.ariaLabel = button.textContent; });
+    });
   });
 
   // Much of the shell opens by a click on what is no button. Whatever says something is made one.
