@@ -101,6 +101,7 @@ REPLACED = {
     "admin/object_history.html": "276be0d3eb1c5eaa",
     "admin/login.html": "13deb7765ce36659",
     "registration/logged_out.html": "cad8c8cf769b9e91",
+    "unfold/helpers/empty_results.html": "5f4727a37a99da76",
     "unfold/helpers/edit_inline/tabular_heading.html": "eef46d03bc1655ad",
     "unfold/helpers/language_switch.html": "f3ad5b63f6f9908b",
     "unfold/helpers/navigation_user.html": "4c9ba58b3f215326",
