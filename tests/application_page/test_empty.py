@@ -23,8 +23,19 @@ def test_without_an_active_instance_it_hands_over_commands_with_the_servers_own_
     response = client.get(URL, headers={"host": "metrics.example.org"})
 
     assert 'server, me, key = "http://metrics.example.org", ' in unescape(text_of(response))
-    assert "No active instance" in text_of(response)
+    assert "Nothing has reported yet" in text_of(response)
     assert "No instance has registered yet" in text_of(response)
+
+
+def test_without_an_active_instance_it_says_who_there_is_all_the_same(get, ledger):
+    fleet.instance(ledger, {}, state=Instance.State.PENDING)
+    fleet.instance(ledger, {NOW - 90 * DAY: {}})
+
+    text = text_of(get())
+
+    assert "No active instance" in text
+    assert "1 instance has registered, and counts nowhere yet." in text
+    assert "1 instance is silent: it is active again with its next report." in text
 
 
 @pytest.mark.parametrize("name", ["Ledger", "a\\b\"c'd`e", "</script>", "Größe 🦄"])
