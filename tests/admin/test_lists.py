@@ -138,3 +138,10 @@ def test_hostile_texts_are_shown_as_they_are(page, ledger, hostile):
         text = page(path)
         assert "<script>alert" not in text, path
         assert "<img src=x" not in text, path
+
+
+def test_an_empty_list_says_whether_anything_was_looked_for(client, superuser):
+    client.force_login(superuser)
+
+    assert "Nothing here yet" in client.get("/admin/admin/logentry/").content.decode()
+    assert "Nothing found" in client.get("/admin/admin/logentry/?q=nothing-like-this").content.decode()

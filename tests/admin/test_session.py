@@ -44,3 +44,7 @@ def test_signing_out_ends_the_session(client, viewer):
     client.post("/admin/logout/")
 
     assert client.get("/").status_code == 302
+
+
+def test_the_sign_in_page_leads_nobody_in_a_circle(client, db):
+    assert "Return to site" not in client.get("/admin/login/").content.decode()
