@@ -57,7 +57,7 @@ class Newest:
 
 @dataclass(frozen=True)
 class Past:
-    """What closed censuses say of one application. `heard` is by the end of each hour, None of one that is not known."""
+    """What closed censuses say of one application. `heard`: by the end of each hour, None of one that is not known."""
 
     active: Series
     heard: dict[datetime, int | None]

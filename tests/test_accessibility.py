@@ -189,7 +189,7 @@ def test_what_opens_on_a_click_opens_by_the_keyboard(live_server, reader, filled
     assert reader.evaluate("document.activeElement.textContent") == "Skip to the content"
     link = reader.get_by_role("navigation").get_by_role("link", name="Instances").first
     assert not link.is_visible()
-    reader.get_by_role("button", name="dock_to_right").locator("visible=true").focus()
+    reader.get_by_role("button", name="Navigation").locator("visible=true").focus()
     reader.keyboard.press("Enter")
     link.wait_for()
     reader.locator("summary", has_text="reader").focus()

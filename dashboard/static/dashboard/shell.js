@@ -23,10 +23,10 @@
   document.addEventListener("alpine:initialized", () => root.classList.remove("shm-starting", "shm-navigation-closed"));
 
   // An icon is a word in a font of pictures: "dock_to_right". Whoever has the page read aloud is told what it does.
-  const { home, navigation, search, more, theme: colours } = document.currentScript.dataset;
+  const { home, navigation, search, more, close, theme: colours } = document.currentScript.dataset;
   const names = {
     monitoring: home,
-    close: navigation,
+    close,
     dock_to_right: navigation,
     search,
     more_horiz: more,
