@@ -8,11 +8,14 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
+
+from shm_sdk.wire import rfc3339
 
 Behaviour = Callable[["Handler"], None]
 
@@ -26,11 +29,24 @@ def answers(status: int, body: Any = None, **headers: str) -> Behaviour:
     return behave
 
 
+def hangs_up(handler: Handler) -> None:
+    """Closes the connection without a word."""
+    handler.close_connection = True
+
+
+def loses_its_answer(handler: Handler) -> None:
+    """Does as it is asked, and nobody hears of it."""
+    handler.is_mute = True
+    Handler.behave(handler)
+    hangs_up(handler)
+
+
 class Server:
     """`requests` are those that it has got: path and parsed body. `behaviours` are used up one by one, by path."""
 
     def __init__(self) -> None:
         self.keys: dict[str, str] = {}
+        self.retired_keys: set[str] = set()
         self.stored: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[Any] = []
@@ -62,6 +78,7 @@ class Server:
 class Handler(BaseHTTPRequestHandler):
     server_: Server
     protocol_version = "HTTP/1.1"
+    is_mute = False
 
     def do_POST(self) -> None:
         self.content = self.rfile.read(int(self.headers["Content-Length"]))
@@ -96,30 +113,48 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/snapshots":
             stored.extend(body["snapshots"])
             return self.answer(202, {"accepted": len(body["snapshots"]), "duplicates": 0, "rejected": []})
-        if self.path == "/v1/rotate":
-            self.server_.keys[body["instance_id"]] = body["public_key"]
-            return self.answer(200, {"status": "ok", "message": "Key rotated"})
-        if self.path == "/v1/export":
+        return self.act(body, stored)
+
+    def act(self, body: dict[str, Any], stored: list[dict[str, Any]]) -> None:
+        """What the instance asks for by a body with a time and a purpose."""
+        action = self.path[len("/v1/") :]
+        if action not in {"rotate", "export", "forget"}:
+            return self.refuse(404, "not_found")
+        if body["action"] != action or body["instance_id"] != self.headers["X-Instance-ID"]:
+            return self.refuse(400, "invalid_action")
+        now = self.server_.clock()
+        if abs(datetime.fromisoformat(body["timestamp"].replace("Z", "+00:00")).timestamp() - now) > 300:
+            problem = {"detail": "Set the clock.", "code": "timestamp_out_of_range", "server_time": rfc3339(now)}
+            return self.answer(400, problem)
+        if action == "export":
             return self.answer(200, {"instance_id": body["instance_id"], "snapshots": stored})
-        if self.path == "/v1/forget":
-            del self.server_.keys[body["instance_id"]]
-            return self.answer(200, {"status": "ok"})
-        return self.refuse(404, "not_found")
+        if action == "rotate":
+            return self.rotate(body)
+        self.server_.retired_keys.add(self.server_.keys.pop(body["instance_id"]))
+        stored.clear()
+        return self.answer(200, {"status": "ok"})
+
+    def rotate(self, body: dict[str, Any]) -> None:
+        new, old = body["public_key"], self.server_.keys[body["instance_id"]]
+        message = f"shm-rotate:{body['instance_id']}:{body['timestamp']}:{new}"
+        if not verifies(new, message.encode(), body["proof"]):
+            return self.refuse(403, "invalid_proof")
+        if new == old or new in self.server_.retired_keys:
+            return self.refuse(409, "key_conflict")
+        self.server_.retired_keys.add(old)
+        self.server_.keys[body["instance_id"]] = new
+        return self.answer(200, {"status": "ok", "message": "Key rotated"})
 
     def is_signed(self) -> bool:
         key = self.server_.keys.get(self.headers["X-Instance-ID"] or "")
-        if key is None:
-            return False
-        try:
-            VerifyKey(bytes.fromhex(key)).verify(self.content, bytes.fromhex(self.headers["X-Signature"]))
-        except BadSignatureError:
-            return False
-        return True
+        return key is not None and verifies(key, self.content, self.headers["X-Signature"])
 
     def refuse(self, status: int, code: str, **headers: str) -> None:
         self.answer(status, {"detail": f"Refused: {code}.", "code": code}, **headers)
 
     def answer(self, status: int, body: Any, **headers: str) -> None:
+        if self.is_mute:
+            return
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for name, value in headers.items():
@@ -133,6 +168,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         """Nothing: a test that fails says what it needs."""
+
+
+def verifies(key: str, message: bytes, signature: str) -> bool:
+    try:
+        VerifyKey(bytes.fromhex(key)).verify(message, bytes.fromhex(signature))
+    except BadSignatureError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

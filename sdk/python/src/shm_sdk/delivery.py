@@ -7,12 +7,12 @@ import logging
 from functools import partial
 from typing import Callable
 
-from shm_sdk import consent, identity, wire
+from shm_sdk import consent, rotation, wire
 from shm_sdk.config import Config
 from shm_sdk.folder import Folder
 from shm_sdk.identity import Identity
 from shm_sdk.state import State, Unsent
-from shm_sdk.transport import MAX_WAIT, Answer, Transport, Unreachable
+from shm_sdk.transport import MAX_ANSWER, MAX_WAIT, Answer, Transport, Unreachable
 from shm_sdk.wire import Request, Snapshot
 
 logger = logging.getLogger("shm_sdk")
@@ -58,7 +58,11 @@ class Server:
         refusal = consent.refusal(self.config)
         if refusal:
             raise Withdrawn(refusal)
-        answer = self.transport.post(request)
+        return self.ask(request)
+
+    def ask(self, request: Request, max_answer: int = MAX_ANSWER) -> Answer:
+        """Whatever is switched off: for what users themselves ask of a server. Raises Unreachable."""
+        answer = self.transport.post(request, max_answer)
         if answer.time is not None:
             offset = answer.time - self.clock()
             self.offset = offset if abs(offset) > TOLERANCE else 0.0
@@ -187,11 +191,9 @@ class Delivery:
 
     def _finish_rotation(self) -> bool:
         """Whether a rotation that was cut off had reached the server, whose key is the new one then."""
-        new = identity.load(self.folder, identity.NEXT_FILE)
-        if new is None or self.server.post(wire.activate(new)).status != 200:
+        new = rotation.finish(self.folder, self.identity, self.server.post)
+        if new is None:
             return False
-        identity.save(self.folder, new)
-        self.folder.remove(self.folder.file(identity.NEXT_FILE))
         self.identity = new
         return True
 

@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -58,8 +59,12 @@ class Answer:
 
     @property
     def time(self) -> float | None:
-        """The server's clock, in seconds since 1970."""
-        return _seconds(self.headers.get("Date"))
+        """The server's clock, in seconds since 1970.
+
+        Where a time was refused it stands in the answer. The Date may be a proxy's, whose clock nobody asked about.
+        """
+        said = _rfc3339(self.json.get("server_time")) if self.status == 400 else None
+        return said or _seconds(self.headers.get("Date"))
 
     def retry_after(self, now: float) -> float | None:
         """Seconds to wait, as the server asks; at most a day, whatever it asks."""
@@ -95,9 +100,8 @@ class Transport:
         raise Unreachable(f"{self.url + request.path} redirects in a circle.")
 
     def _exchange(self, url: str, request: Request, max_answer: int) -> Answer:
-        headers = {"Content-Type": "application/json", "User-Agent": f"shm-sdk-python/{__version__}", **request.headers}
         try:
-            prepared = urllib.request.Request(url, request.body, headers, method="POST")  # noqa: S310 (http or https: Config)
+            prepared = urllib.request.Request(url, request.body, headers(request), method="POST")  # noqa: S310 (http or https: Config)
             answer: Answer = self._patience.call(lambda: self._open(prepared, max_answer))
         except (Hanging, OSError, http.client.HTTPException, ValueError, RuntimeError) as error:
             raise Unreachable(f"{url} could not be reached: {_reason(error)}") from error
@@ -115,6 +119,11 @@ class Transport:
             response = error
         with response:
             return Answer(response.status, response.headers, response.read(max_answer))
+
+
+def headers(request: Request) -> dict[str, str]:
+    """Those that this client sets."""
+    return {"Content-Type": "application/json", "User-Agent": f"shm-sdk-python/{__version__}", **request.headers}
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -153,4 +162,11 @@ def _seconds(date: str | None) -> float | None:
     try:
         return email.utils.parsedate_to_datetime(date or "").timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def _rfc3339(text: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except (AttributeError, TypeError, ValueError, OverflowError):
         return None
