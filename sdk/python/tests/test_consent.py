@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from shm_sdk import SHMClient, consent
+from shm_sdk import Config, SHMClient, consent
 from shm_sdk.consent import CI_VARIABLES
+from shm_sdk.folder import Folder
 
 
 def is_silent(client: SHMClient, server, folder) -> bool:
@@ -145,3 +146,11 @@ def test_the_log_says_why_nothing_is_sent(make_config, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "Telemetry is off. The application has switched it off (enabled=False)."
     ]
+
+
+def test_the_file_is_looked_for_where_the_data_folder_really_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    config = Config("http://localhost", "Ledger", "1.0.0", data_dir="~/ledger")
+
+    assert consent.opt_out_file(config) == Folder(config).file("opt_out") == tmp_path / "ledger" / "ledger_shm_opt_out"

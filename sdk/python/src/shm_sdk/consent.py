@@ -32,24 +32,36 @@ def is_set(variable: str) -> bool:
 
 def opt_out_file(config: Config) -> Path:
     """Where this file is, nothing is sent. What is in it does not matter."""
-    return Path(config.data_dir) / f"{config.slug}_shm_opt_out"
+    return Path(os.path.expanduser(config.data_dir)) / f"{config.slug}_shm_opt_out"
 
 
 def refusal(config: Config) -> str:
     """Why nothing may be sent, as a sentence; "" if it may. The first that applies, the user's own word before all."""
+    return _objection(config)[0]
+
+
+def remedy(config: Config) -> str:
+    """What to do about the refusal, for those who want reports, as a sentence."""
+    return _objection(config)[1]
+
+
+def _objection(config: Config) -> tuple[str, str]:
     if is_set("DO_NOT_TRACK"):  # https://consoledonottrack.com
-        return "DO_NOT_TRACK is set in the environment."
+        return "DO_NOT_TRACK is set in the environment.", "To report all the same, unset it."
     if not config.enabled:
-        return "The application has switched it off (enabled=False)."
+        return "The application has switched it off (enabled=False).", "Its settings say how to switch it on."
     problem = config.problem()
     if problem:
-        return problem
+        return problem, ""
     if _exists(opt_out_file(config)):
-        return f"There is the file {opt_out_file(config)}."
+        return f"There is the file {opt_out_file(config)}.", "To report again, use the command opt-in."
     ci = next(filter(is_set, CI_VARIABLES), "")
     if ci and not config.allow_ci:
-        return f"This looks like a build service ({ci} is set), and installations there are not counted."
-    return ""
+        return (
+            f"This looks like a build service ({ci} is set), and installations there are not counted.",
+            "If it is none, unset the variable, or have the application say allow_ci=True.",
+        )
+    return "", ""
 
 
 def _exists(path: Path) -> bool:

@@ -33,7 +33,7 @@ class Folder:
     """The files of one application in its data folder. `config` must be one without a problem."""
 
     def __init__(self, config: Config) -> None:
-        self.path = Path(config.data_dir).expanduser().absolute()
+        self.path = Path(os.path.expanduser(config.data_dir)).absolute()
         self.slug = config.slug
 
     def file(self, name: str) -> Path:
