@@ -11,6 +11,7 @@ from shm_sdk import rotation, wire
 from shm_sdk.delivery import NO_SUCH_ENDPOINT, UNAUTHORISED, Server
 from shm_sdk.folder import Folder
 from shm_sdk.identity import Identity
+from shm_sdk.output import sentence
 from shm_sdk.transport import MAX_ANSWER, Answer, Unreachable
 from shm_sdk.wire import Request
 
@@ -66,8 +67,8 @@ class Actions:
             finished = rotation.finish(self.folder, self.identity, self.server.ask)
         except Unreachable as error:
             raise Failed(
-                f"{error} Whether the server has taken the new key is not known. Both keys are kept, so nothing is "
-                "lost: run rotate again."
+                f"{sentence(str(error))} Whether the server has taken the new key is not known. Both keys "
+                "are kept, so nothing is lost: run rotate again."
             ) from error
         if finished is not None:
             return finished
@@ -114,7 +115,7 @@ class Actions:
                 f"{url} does not know this installation, or not with this key. Either it has not reported there yet "
                 "(send does), or it has been erased there, or its identity comes from an old backup."
             )
-        raise Failed(f"{url} refuses: {answer.text} {self._when(answer)}".rstrip())
+        raise Failed(f"{url} refuses: {sentence(answer.text)} {self._when(answer)}".rstrip())
 
     def _when(self, answer: Answer) -> str:
         wait = answer.retry_after(self.server.clock())

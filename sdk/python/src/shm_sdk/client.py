@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("shm_sdk")
 
+# False where the command line has imported the application only to find its client: looking must not report.
+may_start = True
+
 AnyProvider = TypeVar("AnyProvider", bound=Provider)
 
 
@@ -52,7 +55,7 @@ class SHMClient:
         A second call does nothing. Where consent is missing there is no thread, and nothing is written anywhere.
         """
         try:
-            if self._thread is not None and self._thread.is_alive():
+            if not may_start or (self._thread is not None and self._thread.is_alive()):
                 return
             refusal = self.refusal
             if refusal:

@@ -72,7 +72,7 @@ class Server:
 class Delivery:
     """`state` and `unsent` are brought up to date; saving them is the caller's. Call `run` once.
 
-    `has_new`: whether the newest of the unsent has just been taken.
+    `has_new`: whether the newest of the unsent has just been taken. `has_sent`: whether the server has taken any.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Delivery:
         self.state = state
         self.unsent = unsent
         self.has_new = has_new
+        self.has_sent = False
         self._has_registered = False
 
     @property
@@ -171,6 +172,7 @@ class Delivery:
         if answer.status in UNACCEPTABLE:
             self._tell(f"{self.config.url} does not take a snapshot, which is dropped: {answer.text}")
             return
+        self.has_sent = True
         self.state.problem = ""
         self.state.last_sent = self.server.clock()
         self.state.latest_version = answer.said("latest_version")

@@ -27,6 +27,7 @@ PROVIDER_SECONDS = 30.0
 GRACE = 30.0
 # An interval is up to that much longer, by the installation: fleets that were started at one moment drift apart.
 SPREAD = 0.1
+BUSY = "Another process of this installation is reporting at this moment. Try again in a minute."
 
 
 class Busy(Exception):
@@ -57,6 +58,7 @@ class Reporter:
         self._unsaved: State | None = None
         self._told = ""
         self.has_sent_all = False
+        self.delivery: Delivery | None = None  # The last.
 
     def tick(self) -> float:
         """Does what is due. Returns the seconds until the next turn; raises nothing."""
@@ -75,15 +77,15 @@ class Reporter:
         """The same, but raises Busy and Unusable. `is_forced`: whether it is due or not."""
         with self.folder.lock() as is_ours:
             if not is_ours:
-                raise Busy("Another process of this installation is reporting at this moment. Try again in a minute.")
+                raise Busy(BUSY)
             who = identity.load_or_create(self.folder)
             now = self.clock()
-            state, unsent = self._state(), Unsent.load(self.folder, now)
+            state, unsent = self.state(), Unsent.load(self.folder, now)
             is_due = is_forced or now >= self._due(state, who, now)
             if is_due:
                 state.last_report, state.reporter = now, self.name
                 unsent.add(self.snapshot())
-            delivery = Delivery(self.server, self.folder, who, state, unsent, has_new=is_due)
+            self.delivery = delivery = Delivery(self.server, self.folder, who, state, unsent, has_new=is_due)
             if delivery.is_due and (is_forced or now >= state.not_before):
                 # First: an application that is killed over and over while it reports must not do so over and over.
                 self._save(state)
@@ -117,15 +119,15 @@ class Reporter:
     def _due(self, state: State, who: Identity, now: float) -> float:
         if not state.last_report or state.last_report > now:  # The clock has been set back.
             return now
-        due = state.last_report + self.config.interval * (1 + SPREAD * who.fraction)
+        due = scheduled(self.config, state, who)
         return due if state.reporter == self.name else due + GRACE
 
     def _next(self, state: State, who: Identity, unsent: Unsent) -> float:
         due = self._due(state, who, self.clock())
         return min(due, state.not_before) if unsent.snapshots and state.not_before else due
 
-    def _state(self) -> State:
-        """What could not be filed (a full disk) is remembered here at least."""
+    def state(self) -> State:
+        """What could not be filed (a full disk) is remembered here at least. Raises Unusable."""
         filed = State.load(self.folder)
         state = self._unsaved or dataclasses.replace(filed)
         self._filed = filed
@@ -149,3 +151,8 @@ class Reporter:
         if problem != self._told:
             logger.warning(problem)
         self._told = problem
+
+
+def scheduled(config: Config, state: State, who: Identity) -> float:
+    """When the process that reported last does so again."""
+    return state.last_report + config.interval * (1 + SPREAD * who.fraction)
