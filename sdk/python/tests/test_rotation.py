@@ -254,3 +254,31 @@ def test_a_server_that_is_away_while_it_is_asked_which_key_counts_costs_nothing(
 
     assert isinstance(error.value.__cause__, Unreachable)
     assert set(keys(installation)) == {identity.FILE, identity.NEXT_FILE}
+
+
+@pytest.mark.parametrize("behaviour", [answers(429), answers(500), answers(200, b"<html>Please sign in.</html>")])
+def test_nobody_is_taken_for_unknown_while_the_new_key_may_count(
+    installation, rotate, server, config, clock, behaviour
+):
+    """Else an erasure would delete the one key by which it could have been done."""
+    server.behaviours["/v1/rotate"] = [loses_its_answer]
+    with pytest.raises(Failed):
+        rotate()
+    server.behaviours["/v1/activate"] = [behaviour]
+    actions = Actions(Server(config, Transport(config.url), clock), installation, identity.load(installation))
+    with pytest.raises(Failed) as error:
+        actions.forget()
+
+    assert not isinstance(error.value, Unknown)
+    actions.forget()
+    assert server.keys == {}
+
+
+def test_whoever_is_turned_away_after_a_rotation_can_be_erased(installation, rotate, server, config, clock):
+    server.behaviours["/v1/rotate"] = [loses_its_answer]
+    with pytest.raises(Failed):
+        rotate()
+    server.always["/v1/activate"] = answers(403, {"detail": "Turned away.", "code": "revoked"})
+    Actions(Server(config, Transport(config.url), clock), installation, identity.load(installation)).forget()
+
+    assert server.keys == {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from shm_sdk import rotation, wire
-from shm_sdk.delivery import NO_SUCH_ENDPOINT, UNAUTHORISED, Server
+from shm_sdk.delivery import NO_SUCH_ENDPOINT, Server
 from shm_sdk.folder import Folder
 from shm_sdk.identity import Identity
 from shm_sdk.output import sentence
@@ -81,12 +81,16 @@ class Actions:
     def _signed_by_either_key(self, build: Build, max_answer: int = MAX_ANSWER) -> Answer:
         """A rotation that was cut off may have reached the server, which takes the new key alone then."""
         answer = self._signed(build, max_answer)
-        if answer.status in UNAUTHORISED and answer.code != "revoked":
-            new = rotation.finish(self.folder, self.identity, self.server.ask)
-            if new is not None:
-                self.identity = new
-                return self._signed(build, max_answer)
-        return answer
+        new = rotation.pending(self.folder, self.identity) if answer.code == BY_NOBODY else None
+        if new is None:
+            return answer
+        activation = self.server.ask(wire.activate(new))
+        if rotation.has_key(activation):
+            rotation.complete(self.folder, new)
+            self.identity = new
+            return self._signed(build, max_answer)
+        # While it is not known whether the new key counts, nobody may take the installation for one without any.
+        return answer if activation.code == BY_NOBODY else activation
 
     def _signed(self, build: Build, max_answer: int = MAX_ANSWER) -> Answer:
         """Once more by the server's clock, if it says that ours is wrong."""

@@ -42,14 +42,20 @@ def finish(folder: Folder, who: Identity, ask: Callable[[Request], Answer]) -> I
     Raises Unusable, and what `ask` raises.
     """
     new = pending(folder, who)
-    if new is None:
-        return None
-    answer = ask(wire.activate(new))
-    # The status alone proves nothing: a login page of a network answers 200 to everything.
-    if answer.status != 200 or answer.json.get("status") not in ACTIVATED:
+    if new is None or not has_key(ask(wire.activate(new))):
         return None
     complete(folder, new)
     return new
+
+
+def has_key(activation: Answer) -> bool:
+    """Whether the answer is one of a server that has verified the signature.
+
+    A status of 200 alone proves nothing: a login page of a network answers that to everything.
+    """
+    if activation.status == 200:
+        return activation.json.get("status") in ACTIVATED
+    return activation.code == "revoked"
 
 
 def complete(folder: Folder, new: Identity) -> None:
