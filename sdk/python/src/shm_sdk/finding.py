@@ -54,9 +54,9 @@ def _imported(path: str) -> SHMClient:
     module_name, colon, attribute = path.partition(":")
     if not (module_name and colon and attribute):
         raise NotFound(f"--client is {path!r}: give a module and a name in it, like ledger.telemetry:client.")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     try:
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
         found = operator.attrgetter(attribute)(importlib.import_module(module_name))
         if callable(found) and not isinstance(found, SHMClient):
             found = found()
