@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None, client: SHMClient | None = None) -> 
 
 
 def run(argv: Sequence[str] | None, client: SHMClient | None, around: Surroundings) -> int:
-    could_start = clients.may_start
+    could_report = clients.may_report
     try:
         code = _run(parser(client is None), argv, client, around)
         sys.stdout.flush()
@@ -55,7 +55,7 @@ def run(argv: Sequence[str] | None, client: SHMClient | None, around: Surroundin
         tell("Interrupted. What is not done can be done again.")
         return FAILED
     finally:
-        clients.may_start = could_start
+        clients.may_report = could_report
 
 
 def _run(

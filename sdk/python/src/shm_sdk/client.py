@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("shm_sdk")
 
 # False where the command line has imported the application only to find its client: looking must not report.
-may_start = True
+may_report = True
 
 AnyProvider = TypeVar("AnyProvider", bound=Provider)
 
@@ -55,7 +55,7 @@ class SHMClient:
         A second call does nothing. Where consent is missing there is no thread, and nothing is written anywhere.
         """
         try:
-            if not may_start or (self._thread is not None and self._thread.is_alive()):
+            if not may_report or (self._thread is not None and self._thread.is_alive()):
                 return
             refusal = self.refusal
             if refusal:
@@ -87,7 +87,7 @@ class SHMClient:
         Takes a minute at the very worst. Returns whether nothing is left to be sent; raises nothing.
         """
         try:
-            if self.refusal:
+            if not may_report or self.refusal:
                 return False
             from shm_sdk.reporter import Reporter
 

@@ -60,7 +60,7 @@ class Commands:
         if seen.is_example:
             say("The identity is an example: the first report makes the real one.")
         if seen.waiting:
-            say(f"Besides, {seen.waiting} earlier snapshots wait; they go to {self.config.url}/v1/snapshots.")
+            say(f"Besides, earlier snapshots wait ({seen.waiting}), which go to {self.config.url}/v1/snapshots.")
         for request in seen.requests:
             say(f"\n{request.title}\n\nPOST {request.url}")
             say("".join(f"{name}: {value}\n" for name, value in request.headers.items()))
@@ -82,7 +82,7 @@ class Commands:
         elif options.if_due and not delivery.has_new:
             self._tell_not_due(waiting)
         else:
-            reason = sentence(known.problem or consent.refusal(self.config))
+            reason = sentence(consent.refusal(self.config) or known.problem)
             raise Failed(f"Not sent. {reason} {_count(waiting)}".rstrip())
 
     def _take_turn(self, reporter: Reporter, is_forced: bool) -> Delivery:

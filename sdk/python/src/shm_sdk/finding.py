@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def find(options: argparse.Namespace) -> SHMClient:
     """Raises NotFound. Nothing that is imported on the way begins to report."""
     if options.client:
-        clients.may_start = False
+        clients.may_report = False
         return _imported(options.client)
     needed = NEEDED_TO_REPORT if options.command in REPORTING else NEEDED
     missing = [f"--{name.replace('_', '-')}" for name in needed if not getattr(options, name)]
