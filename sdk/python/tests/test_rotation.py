@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import json
 
 import pytest
@@ -11,7 +12,7 @@ from shm_sdk.actions import Actions, Failed, Unknown
 from shm_sdk.delivery import Server
 from shm_sdk.folder import Folder
 from shm_sdk.transport import Transport, Unreachable
-from tests.server import answers, hangs_up, loses_its_answer
+from tests.server import Handler, answers, hangs_up, loses_its_answer
 
 
 class Killed(BaseException):
@@ -218,6 +219,13 @@ def test_a_clock_that_is_wrong_is_set_right_by_the_answer(installation, rotate, 
 
     assert rotate().public_key == next(iter(server.keys.values()))
     assert server.paths[-2:] == ["/v1/rotate", "/v1/rotate"]
+
+
+def test_the_time_that_a_server_tells_counts_before_that_of_a_proxy(installation, rotate, server, clock, monkeypatch):
+    monkeypatch.setattr(Handler, "date_time_string", lambda *_: email.utils.formatdate(clock.now, usegmt=True))
+    server.clock = lambda: clock.now - 86400
+
+    assert rotate().public_key in server.keys.values()
 
 
 def test_a_server_that_refuses_every_time_is_asked_twice_and_no_more(installation, rotate, server, clock):
