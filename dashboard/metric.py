@@ -28,6 +28,7 @@ from metrics.units import Unit
 DEFAULT_PERIOD = PERIODS["30d"]
 DEFAULT_SPLIT = "app_version"
 GROUPS, TOP = 12, 10
+SPLITS_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,11 @@ class MetricPage:
 
     @property
     def now(self) -> list[tuple[Measure, Number]]:
-        """The headline, then the other measures that say something; what is not to be added up has no sum."""
+        """The headline, then the other measures that say something: of a single instance all are the same, and what is
+        not to be added up has no sum."""
         names = ["sum", "median", "mean"] if self.metric.is_sum else ["median", "mean"]
+        if self.figures["reporters"] == 1:
+            names = []
         measures = [self.headline, *(MEASURES[name] for name in names if name != self.headline.name)]
         return [(measure, measure.of(self.figures)) for measure in measures]
 
@@ -132,6 +136,18 @@ class MetricPage:
         own = [name for name in DESCRIPTION if name in said or name == DEFAULT_SPLIT]
         others = self.catalogue.ordered(said.keys() - DESCRIPTION.keys() - {self.key})
         return {key: self.catalogue[key] for key in [*own, *others]}
+
+    @property
+    def splits(self) -> list[Metric]:
+        """By what it can be split at a glance, which has what it is split by among it."""
+        return [each for place, each in enumerate(self.dimensions.values()) if self._is_offered(place, each)]
+
+    @property
+    def splits_folded(self) -> list[Metric]:
+        return [each for place, each in enumerate(self.dimensions.values()) if not self._is_offered(place, each)]
+
+    def _is_offered(self, place: int, dimension: Metric) -> bool:
+        return place < SPLITS_SHOWN or dimension.key == self.split_by
 
     @cached_property
     def _history(self) -> list[tuple[datetime, Figures | None]]:

@@ -2,35 +2,22 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from instances.models import Application
 from metrics import splits, taking
 from metrics.models import MetricSetting
 from metrics.periods import PERIODS
 from tests import fleet
+from tests.clock import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 URL = "/applications/ledger/metric/"
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock():
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture
-def ledger():
-    return Application.objects.create(slug="ledger", name="Ledger")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture
@@ -124,6 +111,28 @@ def test_groups_beyond_the_first_are_one(ledger):
     assert [(group.said, group.figures["sum"]) for group in groups] == [("0", 0), ("1", 1), ("2", 2), (None, 7)]
 
 
+def test_of_many_dimensions_a_few_are_offered_and_the_rest_is_folded(get, ledger):
+    fleet.instance(ledger, {NOW: {"users": 5, **{f"text_{number:02d}": "a" for number in range(20)}}})
+
+    page = get(split="text_15").context["page"]
+    text = text_of(get(split="text_15"))
+
+    assert [each.key for each in page.splits][-1] == "text_15"
+    assert len(page.splits) == 9
+    assert {each.key for each in page.splits + page.splits_folded} == set(page.dimensions)
+    assert f"{len(page.splits_folded)} more dimensions" in text
+    assert all(f"split=text_{number:02d}#split" in text for number in range(20))
+
+
+def test_of_a_single_instance_one_figure_is_enough(get, ledger):
+    fleet.instance(ledger, {NOW: {"users": 5}})
+    assert [measure.name for measure, _ in get().context["page"].now] == ["sum"]
+
+    fleet.instance(ledger, {NOW: {"users": 7}})
+    taking.refresh(ledger, NOW)
+    assert [measure.name for measure, _ in get().context["page"].now] == ["sum", "median", "mean"]
+
+
 def test_what_is_split_adds_up_to_the_whole_exactly(get, ledger):
     for number in (2**60 + 1, 2**60 + 2, 3):
         fleet.instance(ledger, {NOW: {"users": number}}, app_version=str(number))
@@ -201,7 +210,8 @@ def test_an_old_address_that_asks_for_a_sum_shows_what_stands_for_the_metric(get
 
 
 def test_what_is_not_to_be_added_up_has_no_sum(get, ledger):
-    fleet.instance(ledger, {NOW: {"hit_ratio": 0.5, "users": 3}}, app_version="1.0")
+    for _ in range(2):
+        fleet.instance(ledger, {NOW: {"hit_ratio": 0.5, "users": 3}}, app_version="1.0")
 
     ratio, users = get("hit_ratio"), get("users")
 
@@ -211,6 +221,6 @@ def test_what_is_not_to_be_added_up_has_no_sum(get, ledger):
     assert users.context["page"].measures[0].name == "sum"
     assert "of=sum" not in text_of(ratio)
     assert "of=sum" in text_of(users)
-    assert taken(get, "split", key="hit_ratio") == [["1.0", 1, 0.5, 0.5, 0.5, 0.5]]
-    assert taken(get, "split", key="users") == [["1.0", 1, 3, 3.0, 3.0, 3.0, 3.0]]
+    assert taken(get, "split", key="hit_ratio") == [["1.0", 2, 0.5, 0.5, 0.5, 0.5]]
+    assert taken(get, "split", key="users") == [["1.0", 2, 6, 3.0, 3.0, 3.0, 3.0]]
     assert "50\u00a0%" in text_of(ratio)
