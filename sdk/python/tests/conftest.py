@@ -69,7 +69,7 @@ def config(make_config: Callable[..., Config]) -> Config:
 def make_reporter(config: Config, clock: Clock) -> Callable[..., Reporter]:
     """A process of the application; called again, another one, or the same after a restart."""
 
-    def make(provider: Any = None, config: Config = config, seconds: float = 5.0) -> Reporter:
-        return Reporter(config, lambda: provider, 0.0, clock, seconds, Transport(config.url, seconds))
+    def make(provider: Any = None, config: Config = config, seconds: float = 5.0, is_brief: bool = False) -> Reporter:
+        return Reporter(config, lambda: provider, 0.0, clock, seconds, Transport(config.url, seconds), is_brief)
 
     return make

@@ -103,6 +103,14 @@ def test_sending_at_once_is_for_programs_that_end_soon(client, server):
     assert len(server.snapshots) == 1
 
 
+def test_a_program_that_starts_every_hour_reports_every_hour(make_reporter, server, clock):
+    for seconds in (0, 3600, 3599, 3601, 3590):
+        clock.pass_by(seconds)
+        make_reporter(is_brief=True).tick()
+
+    assert len(server.snapshots) == 5
+
+
 def test_sending_tells_whether_it_has_worked(client, server):
     server.always["/v1/register"] = answers(503)
 

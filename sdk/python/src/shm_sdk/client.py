@@ -91,7 +91,7 @@ class SHMClient:
                 return False
             from shm_sdk.reporter import Reporter
 
-            reporter = Reporter(self.config, lambda: self.provider, self._started)
+            reporter = Reporter(self.config, lambda: self.provider, self._started, is_brief=True)
             reporter.tick()
             return reporter.has_sent_all
         except Exception:

@@ -50,7 +50,9 @@ class Commands:
         self.opt_out_file = consent.opt_out_file(client.config).absolute()
 
     def reporter(self) -> Reporter:
-        return Reporter(self.config, lambda: self.client.provider, self.client._started, self.around.clock)
+        return Reporter(
+            self.config, lambda: self.client.provider, self.client._started, self.around.clock, is_brief=True
+        )
 
     def preview(self, options: argparse.Namespace) -> None:
         with collected() as notes:

@@ -95,9 +95,9 @@ def load(folder: Folder, name: str = FILE) -> Identity | None:
     try:
         return Identity.from_json(content)
     except ValueError as error:
+        advice = "to count as a new installation" if name == FILE else "to go on with the key from before the rotation"
         raise Unusable(
-            f"{path} holds no identity: {error}. Put it back from a backup; or, to count as a new installation, "
-            "delete it."
+            f"{path} holds no identity: {error}. Put it back from a backup; or, {advice}, delete it."
         ) from error
 
 

@@ -17,7 +17,7 @@ from shm_sdk.numbers import cleaned
 from shm_sdk.patience import Hanging, Patience
 from shm_sdk.state import State, Unsent
 from shm_sdk.system import system_metrics
-from shm_sdk.transport import Transport
+from shm_sdk.transport import MAX_WAIT, Transport
 from shm_sdk.wire import Snapshot
 
 logger = logging.getLogger("shm_sdk")
@@ -35,7 +35,10 @@ class Busy(Exception):
 
 
 class Reporter:
-    """`clock` in seconds since 1970; `started` by time.monotonic(). Raises what its methods say and nothing else."""
+    """`clock` in seconds since 1970; `started` by time.monotonic(). Raises what its methods say and nothing else.
+
+    `is_brief`: a program that ends after one turn, and that something else starts at the interval.
+    """
 
     def __init__(
         self,
@@ -45,12 +48,14 @@ class Reporter:
         clock: Callable[[], float] = time.time,
         provider_seconds: float = PROVIDER_SECONDS,
         transport: Transport | None = None,
+        is_brief: bool = False,
     ) -> None:
         self.config = config
         self.folder = Folder(config)
         self.provider = provider
         self.started = started
         self.clock = clock
+        self.is_brief = is_brief
         self.name = uuid.uuid4().hex
         self.server = Server(config, transport or Transport(config.url), clock)
         self._patience = Patience("The provider of the numbers", provider_seconds)
@@ -86,7 +91,7 @@ class Reporter:
                 state.last_report, state.reporter = now, self.name
                 unsent.add(self.snapshot())
             self.delivery = delivery = Delivery(self.server, self.folder, who, state, unsent, has_new=is_due)
-            if delivery.is_due and (is_forced or now >= state.not_before):
+            if delivery.is_due and (is_forced or now >= self._pause_ends(state)):
                 # First: an application that is killed over and over while it reports must not do so over and over.
                 self._save(state)
                 delivery.run()
@@ -119,12 +124,19 @@ class Reporter:
     def _due(self, state: State, who: Identity, now: float) -> float:
         if not state.last_report or state.last_report > now:  # The clock has been set back.
             return now
+        if self.is_brief:
+            # What cron starts every hour is a second early now and then, and shall report every hour all the same.
+            return state.last_report + self.config.interval * (1 - SPREAD)
         due = scheduled(self.config, state, who)
         return due if state.reporter == self.name else due + GRACE
 
     def _next(self, state: State, who: Identity, unsent: Unsent) -> float:
         due = self._due(state, who, self.clock())
-        return min(due, state.not_before) if unsent.snapshots and state.not_before else due
+        return min(due, state.not_before) if unsent.snapshots and self._pause_ends(state) else due
+
+    def _pause_ends(self, state: State) -> float:
+        """0 for a pause that is longer than any: the clock has been set back since."""
+        return state.not_before if state.not_before <= self.clock() + MAX_WAIT * (1 + SPREAD) else 0.0
 
     def state(self) -> State:
         """What could not be filed (a full disk) is remembered here at least. Raises Unusable."""

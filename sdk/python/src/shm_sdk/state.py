@@ -13,6 +13,8 @@ FILE = "state.json"
 UNSENT_FILE = "unsent.json"
 # A server refuses older ones.
 MAX_AGE = 7 * 24 * 3600.0
+# The last second that a time can be written in.
+LATEST = 253_402_300_799
 
 
 @dataclass
@@ -79,7 +81,10 @@ class Unsent:
 
 
 def _is(value: Any, kind: type) -> bool:
-    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if kind is float:
+        # JSON as Python reads it has infinities, too, and nobody could ever wait for one.
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LATEST
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _is_snapshot(row: Any) -> bool:
