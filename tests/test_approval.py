@@ -256,7 +256,7 @@ def test_no_rule_touches_it(waiting, ledger):
 
 def test_its_reports_do_not_hide_that_the_others_have_stopped(ledger):
     now = timezone.now()
-    fleet.instance(ledger, {now - timedelta(days=2): {"documents": 1}})
+    fleet.instance(ledger, {now - timedelta(days=days): {"documents": 1} for days in (4, 2)})
     stranger = fleet.instance(ledger, {}, state="pending", awaits_approval=True)
     fleet.store(stranger, now, {"documents": 666}, now)
 
