@@ -31,7 +31,7 @@ from instances.slugs import slug_for
 from metrics import taking
 from metrics.census import Census
 from metrics.figures import Figures, Number
-from metrics.keys import Metric
+from metrics.keys import Metric, OfMetric
 from metrics.models import MetricSetting
 from metrics.periods import PERIODS, Period
 from metrics.units import Unit
@@ -42,24 +42,15 @@ CARDS_SHOWN = 24
 
 
 @dataclass(frozen=True)
-class Card:
+class Card(OfMetric):
     """One metric at a glance."""
 
-    metric: Metric
     figures: Figures
     strays: int
     series: Series
     drawn: bool
     others: list[str]  # What else is drawn.
     has_room: bool
-
-    @property
-    def key(self) -> str:
-        return self.metric.key
-
-    @property
-    def label(self) -> str:
-        return self.metric.label
 
     @property
     def value(self) -> Number:

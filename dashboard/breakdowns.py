@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 
 from dashboard.sheets import Sheet
 from metrics.census import DESCRIPTION, Census, Dimension
-from metrics.keys import Metric, Metrics
+from metrics.keys import Metric, Metrics, OfMetric
 
 # So many values stand open; the others are behind a fold.
 BREAKDOWN_ROWS = 6
@@ -59,21 +59,12 @@ class Folded(Share):
 
 
 @dataclass(frozen=True)
-class Breakdown:
+class Breakdown(OfMetric):
     """`top` are the most frequent values, `more` all others that the census tells apart, `rest` what it does not."""
 
-    metric: Metric
     top: list[Share]
     more: list[Share] = field(default_factory=list)
     rest: Folded | None = None
-
-    @property
-    def key(self) -> str:
-        return self.metric.key
-
-    @property
-    def label(self) -> str:
-        return self.metric.label
 
     @property
     def others(self) -> Folded | None:

@@ -12,7 +12,7 @@ from dashboard.charts import Series
 from dashboard.ranks import Place, Rank
 from dashboard.reports import TextChange, as_text, changed
 from metrics.flatten import is_number
-from metrics.keys import Metric
+from metrics.keys import OfMetric
 
 PLACES: dict[Place, str | Promise] = {
     Place.SAME: _("as all others"),
@@ -27,10 +27,9 @@ PLACES: dict[Place, str | Promise] = {
 
 
 @dataclass(frozen=True)
-class Value:
+class Value(OfMetric):
     """One leaf of the snapshot."""
 
-    metric: Metric
     value: Any
     series: Series | None = None
     before: Any = None  # At the beginning of the period.
@@ -40,14 +39,6 @@ class Value:
     alone: str = ""  # The address at which it alone is drawn, and that which adds it or takes it off.
     toggled: str = ""
     is_chosen: bool = False
-
-    @property
-    def key(self) -> str:
-        return self.metric.key
-
-    @property
-    def label(self) -> str:
-        return self.metric.label
 
     @property
     def is_number(self) -> bool:

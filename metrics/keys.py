@@ -205,6 +205,21 @@ class Metric:
 _named = lru_cache(maxsize=4096)(Metric.named)
 
 
+@dataclass(frozen=True)
+class OfMetric:
+    """What is about one metric goes by its key and label."""
+
+    metric: Metric
+
+    @property
+    def key(self) -> str:
+        return self.metric.key
+
+    @property
+    def label(self) -> str:
+        return self.metric.label
+
+
 class Metrics:
     """An application's metrics, by their keys: as its maintainers say, and by the name where they say nothing."""
 

@@ -15,6 +15,7 @@ from shm_sdk import SHMClient
 from tests.server import answers
 
 SOURCE = Path(__file__).parent.parent / "src"
+needs_forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
 
 
 def run(program: str, server, folder, *arguments: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
@@ -32,6 +33,12 @@ def run(program: str, server, folder, *arguments: str, seconds: float = 30) -> s
         timeout=seconds,
         check=False,
     )
+
+
+def runs_well(program: str, server, folder) -> bool:
+    """It must say nothing: a warning is an error in it."""
+    done = run(program, server, folder)
+    return (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.fixture
@@ -127,7 +134,7 @@ def test_a_program_ends_as_if_there_were_no_telemetry(server, folder, silence):
 
 
 def test_a_provider_that_hangs_keeps_no_program_from_ending(server, folder):
-    done = run(
+    assert runs_well(
         """
         called = threading.Event()
         client.set_provider(lambda: called.set() or threading.Event().wait())
@@ -138,13 +145,11 @@ def test_a_provider_that_hangs_keeps_no_program_from_ending(server, folder):
         folder,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
 
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
+@needs_forks
 def test_workers_that_are_forked_go_on_reporting_as_one_installation(server, folder):
     """As a server does that loads the application first and forks its workers then."""
-    done = run(
+    assert runs_well(
         """
         client.start()
         children = []
@@ -162,13 +167,11 @@ def test_workers_that_are_forked_go_on_reporting_as_one_installation(server, fol
         folder,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
 
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
+@needs_forks
 def test_a_fork_made_during_a_report_keeps_the_others_from_nothing(server, folder):
     """It has a copy of the lock that its parent held, and lives long."""
-    done = run(
+    assert runs_well(
         """
         from shm_sdk.folder import Folder
         first, second = Folder(client.config), Folder(client.config)
@@ -189,12 +192,10 @@ def test_a_fork_made_during_a_report_keeps_the_others_from_nothing(server, folde
         folder,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
 
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
+@needs_forks
 def test_a_fork_of_a_stopped_client_stays_silent(server, folder):
-    done = run(
+    assert runs_well(
         """
         client.start()
         client.stop()
@@ -206,8 +207,6 @@ def test_a_fork_of_a_stopped_client_stays_silent(server, folder):
         server,
         folder,
     )
-
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_processes_that_start_together_make_one_installation(server, folder):
