@@ -32,6 +32,7 @@ WSGI_APPLICATION = "ledger.wsgi.application"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA / "ledger.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TIME_ZONE = "UTC"
 USE_TZ = True
 
 # The identity of this installation is kept beside its data: whoever keeps the one keeps the other.
