@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import sys
 import types
 from collections.abc import Iterator
@@ -21,10 +22,10 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 
 from shm_sdk import Config
 from tests.programs import PACKAGE, Program
+from tests.readme import README, blocks
 from tests.server import Server
 
 SITE = PACKAGE / "examples/django_site"
-README = (PACKAGE / "README.md").read_text()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -524,3 +525,56 @@ def test_its_users_see_what_is_sent_or_why_nothing_is(ledger, server):
     assert "DO_NOT_TRACK is set in the environment." in page
     assert "entries_last_30_days" in page
     assert server.requests == []
+
+
+def test_whoever_runs_it_looks_reports_and_stops_it(ledger, server):
+    ledger.manage("migrate")
+    assert '"entries":0' in ledger.manage("shm", "preview")
+    assert (server.requests, ledger.files) == ([], set())
+
+    ledger.manage("shm", "send")
+    assert server.snapshots[0]["metrics"]["entries"] == 0
+
+    ledger.manage("shm", "opt-out")
+    sent = len(server.requests)
+    with ledger.running(*GUNICORN) as site:
+        site.wait_until_it_listens()
+        site.get()
+    assert "Telemetry is off." in site.text
+    assert len(server.requests) == sent
+
+
+# What the README shows
+
+
+@pytest.fixture
+def readers_site(ledger: Ledger, server: Server, tmp_path: Path) -> Ledger:
+    """The example site with the README's setting and provider in the place of its own."""
+    shutil.copytree(SITE, tmp_path / "site", ignore=shutil.ignore_patterns("data", "__pycache__"))
+    setting, provider = blocks("Django")
+    setting = setting.replace("https://telemetry.example.org", server.url).replace("/var/lib/ledger", str(ledger.data))
+    with (tmp_path / "site/ledger/settings.py").open("a") as file:
+        file.write(f"theirs = INSTALLED_APPS\n{setting}\nINSTALLED_APPS = sorted({{*theirs, *INSTALLED_APPS}})\n")
+    (tmp_path / "site/ledger/telemetry.py").write_text(provider)
+    ledger.paths = [tmp_path / "site"]
+    ledger.manage("migrate")
+    return ledger
+
+
+def test_what_the_readme_says_to_do_is_all_there_is_to_do(readers_site, server):
+    readers_site.manage("check", "--fail-level=WARNING")
+    with readers_site.running(*GUNICORN) as site:
+        site.wait_until_it_listens()
+        site.get()
+        server.wait_for("/v1/snapshot")
+
+    assert server.snapshots[0]["metrics"]["entries"] == 0
+
+
+def test_a_celery_worker_of_a_site_reports_as_the_readme_says(readers_site, server, tmp_path):
+    app = 'from celery import Celery\n\napp = Celery("ledger", broker="memory://")\n'
+    (tmp_path / "site/queue_of_ledger.py").write_text(app + blocks("Celery")[1])
+    with readers_site.running("-m", "celery", "--app=queue_of_ledger", "worker", "--pool=solo"):
+        server.wait_for("/v1/snapshot", 60)
+
+    assert server.snapshots[0]["metrics"]["entries"] == 0

@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.programs import PACKAGE, SECONDS, Program
+from tests.readme import blocks
 from tests.server import Server
 
 EXAMPLES = PACKAGE / "examples"
-README = (PACKAGE / "README.md").read_text()
-
-
-def blocks(title: str, language: str = "python") -> list[str]:
-    """The code under a heading of the README."""
-    section = README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
 class Place(Program):
