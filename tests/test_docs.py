@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import get_commands
@@ -17,11 +18,15 @@ from django.urls import URLPattern
 
 from instances import urls as instances_urls
 from metrics import urls as metrics_urls
+from metrics.keys import aggregation_of, unit_of
 from metrics.models import Snapshot
+from metrics.units import Aggregation, Unit
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("shm_site", "instances", "metrics", "dashboard")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+# Those of the clients, whose files and commands are not the server's.
+CLIENTS = sorted((ROOT / "sdk").glob("*/**/*.md"))
 API = (ROOT / "docs/api.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -91,7 +96,7 @@ def headings(path):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *CLIENTS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document):
     for is_image, target in LINK.findall(FENCE.sub("", document.read_text())):
         if target.startswith("https://") or (is_image and not (ROOT / "docs/images").exists()):
@@ -119,7 +124,8 @@ def test_files_that_are_mentioned_exist(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_that_are_mentioned_exist(document):
     text = document.read_text()
-    assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= set(get_commands())
+    of_client = {path.stem for path in (ROOT / "sdk/python/src/shm_sdk/django/management/commands").glob("[a-z]*.py")}
+    assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= set(get_commands()) | of_client
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
 
@@ -204,3 +210,38 @@ def test_the_worked_example_works(live_server, no_limits):
 
     assert printed_by(actions) == acted
     assert not Snapshot.objects.exists()
+
+
+def test_the_numbers_that_authors_are_shown_can_be_sent_and_keep_to_what_they_are_told(tmp_path):
+    """docs/applications.md; the client's own tests run what is in its README."""
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/applications.md").read_text(), re.DOTALL)
+    (tmp_path / "file").write_text("12345")
+    names: dict[str, Any] = {}
+    exec(code, names)
+
+    entries = [{"age_days": 3, "currency": "EUR"}, {"age_days": 99, "currency": "USD"}]
+    sent = names["numbers"](entries, tmp_path)
+
+    assert sent == {
+        "entries": 2,
+        "entries_last_30_days": 1,
+        "feature": {"currencies": True},
+        "storage_bytes": 5,
+        "db": {"engine": "sqlite"},
+    }
+
+
+def test_keys_that_authors_are_shown_mean_what_they_are_told():
+    text = (ROOT / "docs/applications.md").read_text()
+    meanings = {
+        "documents": (Unit.NUMBER, Aggregation.SUM),
+        "documents_last_30_days": (Unit.NUMBER, Aggregation.SUM),
+        "logins_last_30_days": (Unit.NUMBER, Aggregation.SUM),
+        "storage_bytes": (Unit.BYTES, Aggregation.SUM),
+        "search_ms_p95": (Unit.MILLISECONDS, Aggregation.MEDIAN),
+        "backup_seconds": (Unit.SECONDS, Aggregation.MEDIAN),
+        "cache_hit_ratio": (Unit.RATIO, Aggregation.MEDIAN),
+    }
+    for key, meaning in meanings.items():
+        assert f"`{key}`" in text
+        assert (unit_of(key), aggregation_of(key)) == meaning
