@@ -473,10 +473,13 @@ def test_its_own_tests_pass_and_send_nothing(ledger, server):
     assert ledger.files == set()
 
 
-@pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["", "preload"])
-def test_of_gunicorn_the_worker_that_answers_the_first_request_begins(ledger, server, preload):
+UVICORN = ["-m", "uvicorn", "--port={port}", "--workers=2", "--lifespan=off", "ledger.asgi:application"]
+
+
+@pytest.mark.parametrize("command", [GUNICORN, [*GUNICORN, "--preload"], UVICORN], ids=["wsgi", "preload", "asgi"])
+def test_the_worker_that_answers_the_first_request_begins(ledger, server, command):
     ledger.manage("migrate")
-    with ledger.running(*GUNICORN, *preload) as site:
+    with ledger.running(*command) as site:
         site.wait_until_it_listens()
         before = site.text
         site.get()
