@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.gunicorn_server import ROOT, environment, gunicorn_server, migrated_database
+from tests.gunicorn_server import ROOT, gunicorn_server, migrated_database
 from tests.load import until
 from tests.postgres import free_port
 from tests.test_browser import browser  # noqa: F401 - a fixture
@@ -28,8 +28,6 @@ FILL = f"""
 from ledger.models import Entry
 Entry.objects.bulk_create(Entry(text="Milk", amount=1) for _ in range({ENTRIES}))
 """
-# What keeps a client silent, here and on the services that run these tests.
-SILENCERS = ("CI", "CONTINUOUS_INTEGRATION", "DO_NOT_TRACK", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "BUILDKITE")
 
 
 class Ledger:
@@ -37,8 +35,9 @@ class Ledger:
 
     def __init__(self, folder: Path, server: str) -> None:
         self.folder = folder
-        kept = {name: value for name, value in environment(folder).items() if not name.startswith("SHM_")}
-        self.environment = {name: value for name, value in kept.items() if name not in SILENCERS} | {
+        # Nothing else, so that no CI=true and no DO_NOT_TRACK=1 of whoever runs this test silences the site.
+        self.environment = {
+            "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(map(str, [CLIENT, SITE])),
             "HOME": str(folder),
             "DJANGO_SETTINGS_MODULE": "ledger.settings",
