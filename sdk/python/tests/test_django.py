@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -314,6 +315,18 @@ def test_a_provider_that_cannot_be_imported_costs_its_numbers_and_is_told(sent, 
     assert "no_such_module" in caplog.text
 
 
+def test_a_provider_is_imported_by_the_request_and_called_by_a_thread(sent, tmp_path, monkeypatch):
+    code = "import threading\nimported_by = threading.current_thread().name\n"
+    (tmp_path / "slow_to_import.py").write_text(
+        code + "def numbers():\n    return {'imported_by': imported_by, 'called_by': threading.current_thread().name}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    names = sent(PROVIDER="slow_to_import.numbers")
+
+    assert names["imported_by"] == threading.current_thread().name
+    assert names["called_by"] != names["imported_by"]
+
+
 def test_connections_that_a_provider_opens_are_closed_after_it(sent):
     assert sent(PROVIDER="tests.test_django.numbers_of_a_table") == {"entries": 5}
 
@@ -327,7 +340,8 @@ def test_a_transaction_that_is_open_around_the_provider_stays_open(shm):
 
     with override_settings(SHM={**shm, "PROVIDER": "tests.test_django.numbers_of_a_table"}), transaction.atomic():
         assert provider.numbers() == {"entries": 5}
-        assert connection.connection is not None
+        with connection.cursor() as cursor:  # Which raises once the connection has been closed.
+            cursor.execute("SELECT 1")
     connection.close()
 
 
