@@ -400,7 +400,7 @@ def arguments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the command line gets, in the place of which there is one that does nothing."""
     got: list[str] = []
 
-    def main(argv: list[str], client: Any) -> int:
+    def main(argv: list[str], client: Any, prog: str) -> int:
         got.extend(argv)
         print("two", "words")  # noqa: T201
         return 3 if "fail" in argv else 0
@@ -546,6 +546,7 @@ def test_its_users_see_what_is_sent_or_why_nothing_is(ledger, server):
 
 def test_whoever_runs_it_looks_reports_and_stops_it(ledger, server):
     ledger.manage("migrate")
+    assert "usage: manage.py shm preview" in ledger.manage("shm", "preview", "--help")
     assert '"entries":0' in ledger.manage("shm", "preview")
     assert (server.requests, ledger.files) == ([], set())
 

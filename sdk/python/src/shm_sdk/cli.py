@@ -31,19 +31,19 @@ HELP = {
 }
 
 
-def main(argv: Sequence[str] | None = None, client: SHMClient | None = None) -> int:
+def main(argv: Sequence[str] | None = None, client: SHMClient | None = None, prog: str | None = None) -> int:
     """Returns 0 if it is done, 1 if it did not work, which is told on stderr, and raises SystemExit(2) for wrong use.
 
     With a `client`, for applications that make this a part of their own command line, there are no options that say
-    which application it is about.
+    which application it is about. `prog` is what the usage calls it then.
     """
-    return run(argv, client, Surroundings())
+    return run(argv, client, Surroundings(), prog)
 
 
-def run(argv: Sequence[str] | None, client: SHMClient | None, around: Surroundings) -> int:
+def run(argv: Sequence[str] | None, client: SHMClient | None, around: Surroundings, prog: str | None = None) -> int:
     could_report = clients.may_report
     try:
-        code = _run(parser(client is None), argv, client, around)
+        code = _run(parser(client is None, prog), argv, client, around)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -79,9 +79,9 @@ def _run(
     return DONE
 
 
-def parser(asks_which: bool) -> argparse.ArgumentParser:
+def parser(asks_which: bool, prog: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=_name(),
+        prog=prog or _name(),
         description="What this installation tells its maintainers, and how to stop it or to have it erased.",
     )
     parser.add_argument("--version", action="version", version=f"shm-sdk {__version__}")

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         # Else Django would end the line after each piece of one that is printed.
         self.stdout.ending = ""
         with contextlib.redirect_stdout(cast(Any, self.stdout)):
-            code = cli.main(_without_django(options["arguments"]), client())
+            code = cli.main(_without_django(options["arguments"]), client(), "manage.py shm")
         if code:
             sys.exit(code)
 
