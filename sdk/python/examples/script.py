@@ -1,6 +1,6 @@
 """A backup that cron runs every night. It reports once the work is done, and no thread outlives it.
 
-However often it runs, there is one report in an interval; a send() in between does nothing.
+Run by hand in between it does not report again: that is due once in an interval.
 """
 
 import os
@@ -29,7 +29,7 @@ def main():
         "1.4.0",
         data_dir=DATA,
         enabled=os.environ.get("BACKUP_TELEMETRY") != "off",
-        report_interval=timedelta(hours=20),  # Less than the night's 24, so that none is too early to report.
+        report_interval=timedelta(days=1),
     )
     SHMClient(config, lambda: {"files": files}).send()
 
