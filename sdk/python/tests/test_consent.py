@@ -43,6 +43,12 @@ def test_the_application_has_switched_it_off(make_config, server, folder):
     assert is_silent(SHMClient(make_config(enabled=False)), server, folder)
 
 
+@pytest.mark.parametrize("enabled", ["false", "true", 1, 0, None, "", object()])
+def test_only_true_switches_it_on(make_config, server, folder, enabled):
+    """What comes from the environment is a text, and each text but the empty one is true to Python."""
+    assert is_silent(SHMClient(make_config(enabled=enabled)), server, folder)
+
+
 def test_the_file_of_the_user(config, server, folder):
     folder.mkdir()
     consent.opt_out_file(config).touch()

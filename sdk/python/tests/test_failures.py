@@ -69,6 +69,16 @@ def test_a_provider_that_hangs_is_called_once_and_reports_go_on(make_reporter, s
     never.set()
 
 
+def test_an_async_provider_is_told_what_it_should_be(make_reporter, server, caplog):
+    async def numbers():
+        return {"a": 1}
+
+    make_reporter(numbers).tick()
+
+    assert len(server.snapshots) == 1
+    assert "Give a plain function." in caplog.text
+
+
 @pytest.mark.parametrize("nonsense", [None, 7, "text", [1], object(), {1: 2}, {"a": object()}, {"a": float("nan")}])
 def test_a_provider_that_returns_nonsense(make_reporter, make_config, server, caplog, nonsense):
     make_reporter(lambda: nonsense, make_config(collect_system_metrics=False)).tick()

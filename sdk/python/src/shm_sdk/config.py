@@ -30,7 +30,7 @@ class Config:
     `app_name`, `app_version`: of the application that is counted, at most 100 characters each.
     `data_dir`: a folder that outlives a restart; the identity is kept there, in `<slug of the name>_shm_identity.json`.
     `environment`: `production`, `staging`, ... or nothing.
-    `enabled`: False stops everything. `allow_ci`: report even where a build service runs the application.
+    `enabled`: anything but True stops everything. `allow_ci`: report even where a build service runs the application.
     `report_interval`: seconds or a timedelta; at least a minute, an hour unless told otherwise.
     `collect_system_metrics`: None leaves it to the variable SHM_COLLECT_SYSTEM_METRICS, which is on if unset.
     `enrolment_token`: for servers that ask for one at registration.
@@ -69,7 +69,7 @@ class Config:
     @property
     def collects_system_metrics(self) -> bool:
         if self.collect_system_metrics is not None:
-            return bool(self.collect_system_metrics)
+            return self.collect_system_metrics is True
         return os.environ.get("SHM_COLLECT_SYSTEM_METRICS", "1").strip().lower() not in UNTRUE
 
     def problem(self) -> str:

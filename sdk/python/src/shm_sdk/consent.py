@@ -48,15 +48,18 @@ def remedy(config: Config) -> str:
 def _objection(config: Config) -> tuple[str, str]:
     if is_set("DO_NOT_TRACK"):  # https://consoledonottrack.com
         return "DO_NOT_TRACK is set in the environment.", "To report all the same, unset it."
-    if not config.enabled:
+    if config.enabled is False:
         return "The application has switched it off (enabled=False).", "Its settings say how to switch it on."
+    if config.enabled is not True:
+        # A text like "false", straight from the environment, is true to Python. It must not be a yes here.
+        return f"enabled is {config.enabled!r}, and nothing but True switches it on.", "Have the application say True."
     problem = config.problem()
     if problem:
         return problem, ""
     if _exists(opt_out_file(config)):
         return f"There is the file {opt_out_file(config)}.", "To report again, use the command opt-in."
     ci = next(filter(is_set, CI_VARIABLES), "")
-    if ci and not config.allow_ci:
+    if ci and config.allow_ci is not True:
         return (
             f"This looks like a build service ({ci} is set), and installations there are not counted.",
             "If it is none, unset the variable, or have the application say allow_ci=True.",

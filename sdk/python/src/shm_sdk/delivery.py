@@ -223,5 +223,6 @@ class Delivery:
     def _tell(self, problem: str) -> None:
         """A warning for the first of a row of failures; the others are for those who look for them."""
         level = logging.DEBUG if self.state.problem else logging.WARNING
-        logger.log(level, "%s What is not sent waits, and the application is not affected.", problem)
+        # In front, because problems end as whoever has reported them liked to end them.
+        logger.log(level, "What is not sent waits, and the application is not affected: %s", problem)
         self.state.problem = problem[:MAX_PROBLEM]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import time
 import uuid
@@ -113,7 +114,14 @@ class Reporter:
         if provider is None:
             return {}
         try:
-            return self._patience.call(provider)
+            given = self._patience.call(provider)
+            if inspect.iscoroutine(given):
+                given.close()
+                self._tell(
+                    "The provider of the numbers is async; reports go without its numbers. Give a plain function."
+                )
+                return {}
+            return given
         except Hanging as error:
             self._tell(f"{error}; reports go without its numbers.")
         except Exception as error:
