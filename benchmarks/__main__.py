@@ -20,5 +20,11 @@ with server() as postgres, tempfile.TemporaryDirectory() as folder:
         "SHM_LOG_LEVEL": "WARNING",
         "DJANGO_SETTINGS_MODULE": "shm_site.settings",
     }
-    measured = subprocess.run([sys.executable, "-m", "benchmarks.measure", *sys.argv[1:]], env=environment, check=False)
+    measured = subprocess.Popen([sys.executable, "-m", "benchmarks.measure", *sys.argv[1:]], env=environment)
+    try:
+        measured.wait()
+    finally:
+        # It has servers of its own to stop.
+        measured.terminate()
+        measured.wait()
 sys.exit(measured.returncode)

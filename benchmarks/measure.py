@@ -5,6 +5,7 @@ With QUICK=1 the fleets are small and nothing is written: it shows that everythi
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from tqdm import tqdm
+
+# A signal that ends this process must not leave its servers and its worker behind.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 django.setup()
 

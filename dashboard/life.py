@@ -16,7 +16,6 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import lifeline
-from dashboard.charts import MAX_POINTS
 from dashboard.lifeline import Axis, Band, Decision, Sighting, Stretch
 from dashboard.sheets import Sheet
 from instances.models import Event, Instance, PublicKey
@@ -25,6 +24,8 @@ from metrics.models import Snapshot
 
 # So many events are read; an instance has a handful of them as a rule.
 MAX_EVENTS = 300
+# Into so many its life is divided, each of which is looked at at both ends: a few pixels of the picture.
+STRETCHES = 200
 TICKS = 6
 # Below so much of the width, in percent, a name would be cut off after a letter or two.
 NARROWEST_NAMED = 5
@@ -82,13 +83,10 @@ class Life:
 
     @cached_property
     def sightings(self) -> list[Sighting]:
-        """Its reports at both ends of each of some hundred stretches of its life."""
-        edges = periods.edges(self.start, max(self.now, self.instance.last_report_at or self.now), MAX_POINTS)
-        rows: set[tuple[datetime, str]] = set()
-        for oldest in (False, True):
-            found = Snapshot.objects.spread(self.instance, edges, oldest=oldest)
-            rows.update(found.values_list("timestamp", "app_version"))
-        return [Sighting(*row) for row in sorted(rows)]
+        """Its reports at both ends of each stretch of its life."""
+        edges = periods.edges(self.start, max(self.now, self.instance.last_report_at or self.now), STRETCHES)
+        rows = Snapshot.objects.spread(self.instance, edges, both_ends=True).values_list("timestamp", "app_version")
+        return [Sighting(*row) for row in rows]
 
     @cached_property
     def bands(self) -> list[Band]:
@@ -99,7 +97,7 @@ class Life:
         times = [sighting.at for sighting in self.sightings]
         window = timedelta(days=self.instance.application.active_days)
         # Between the two ends of one stretch there may be reports that have not been looked at.
-        unseen = (self.now - self.start) / MAX_POINTS
+        unseen = (self.now - self.start) / STRETCHES
         unseen = unseen if unseen > window / 2 else timedelta(0)
         return list(lifeline.silences(times, window, lambda at: _thinned(at, self.now) + unseen, self.now))
 

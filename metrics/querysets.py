@@ -43,10 +43,10 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
         times = self.filter(instance=instance, timestamp__gte=since).order_by("-timestamp")
         return list(times.values_list("timestamp", flat=True)[:at_most])[::-1]
 
-    def spread(self, instance: Instance, edges: list[datetime], *, oldest: bool = False) -> Self:
-        """The instance's newest snapshot (or oldest) of each stretch that lies between two neighbouring edges, which
-        ascend; the later edge belongs to the stretch. Each is found by the key, so it costs the same however many there
-        are."""
+    def spread(self, instance: Instance, edges: list[datetime], *, both_ends: bool = False) -> Self:
+        """The instance's newest snapshot (and its oldest) of each stretch that lies between two neighbouring edges,
+        which ascend; the later edge belongs to the stretch. Each is found by the key, so it costs the same however many
+        there are."""
         connection, fields = connections[self.db], self.model._meta
         pk = fields.get_field("instance").get_db_prep_value(instance.pk, connection)
         timestamp = fields.get_field("timestamp")
@@ -54,14 +54,19 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
         stretches = list(pairwise(bounds))
         if not stretches:
             return self.none()
-        newest = RawSQL(  # noqa: S611 - nothing in it but names of our own and the number of places.
-            f"WITH stretch (after, until) AS (VALUES {', '.join(['(%s, %s)'] * len(stretches))}) "  # noqa: S608
-            f"SELECT (SELECT timestamp FROM {connection.ops.quote_name(fields.db_table)} AS one"
+        ends = ["DESC", "ASC"] if both_ends else ["DESC"]
+        found = [
+            f"SELECT (SELECT timestamp FROM {connection.ops.quote_name(fields.db_table)} AS one"  # noqa: S608
             " WHERE one.instance_id = %s AND one.timestamp > stretch.after AND one.timestamp <= stretch.until"
-            f" ORDER BY one.timestamp {'ASC' if oldest else 'DESC'} LIMIT 1) FROM stretch",
-            [*(bound for stretch in stretches for bound in stretch), pk],
+            f" ORDER BY one.timestamp {end} LIMIT 1) FROM stretch"
+            for end in ends
+        ]
+        timestamps = RawSQL(  # noqa: S611 - nothing in it but names of our own and the number of places.
+            f"WITH stretch (after, until) AS (VALUES {', '.join(['(%s, %s)'] * len(stretches))}) "
+            + " UNION ".join(found),
+            [*(bound for stretch in stretches for bound in stretch), *(pk for _ in ends)],
         )
-        return self.filter(instance=instance, timestamp__in=newest).order_by("timestamp")
+        return self.filter(instance=instance, timestamp__in=timestamps).order_by("timestamp")
 
     def between(
         self, application: Application, start: datetime, end: datetime, only: set[UUID] | None = None

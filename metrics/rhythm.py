@@ -15,7 +15,7 @@ FEWEST_TIMES = 4
 # has missed nothing once it comes every hour.
 NEIGHBOURS = 12
 # Of a client that reports several times a second, as one that catches up does, the number of misses means nothing.
-SHORTEST = timedelta(seconds=1)
+SHORTEST = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,12 @@ class Rhythm:
         """None for fewer than FEWEST_TIMES. The times ascend."""
         if len(times) < FEWEST_TIMES:
             return None
-        gaps = [after - before for before, after in pairwise(times)]
+        gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
         usual = [_usual(gaps[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1]) for place in range(len(gaps))]
         # Rounded, so that jitter of less than half an interval is no miss.
         missed = sum(max(0, round(gap / interval) - 1) for gap, interval in zip(gaps, usual, strict=True))
-        return cls(len(times), _usual(gaps[-2 * NEIGHBOURS :]), missed, max(gaps))
+        interval, longest = _usual(gaps[-2 * NEIGHBOURS :]), max(gaps)
+        return cls(len(times), timedelta(seconds=interval), missed, timedelta(seconds=longest))
 
     @property
     def kept(self) -> float:
@@ -48,5 +49,5 @@ class Rhythm:
         return max(0, round((now - last) / self.interval) - 1)
 
 
-def _usual(gaps: Sequence[timedelta]) -> timedelta:
-    return max(timedelta(seconds=median(gap.total_seconds() for gap in gaps)), SHORTEST)
+def _usual(gaps: Sequence[float]) -> float:
+    return max(median(gaps), SHORTEST)

@@ -52,7 +52,7 @@ def test_a_long_life_of_hourly_reports_takes_a_few_queries_of_few_rows(ledger, d
     )
     life = life_of(instance)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert len(life.sightings) <= 800
     assert not life.silences
 

@@ -32,13 +32,13 @@ def test_of_each_stretch_it_is_the_newest(ledger):
     assert chosen(instance, [NOW - HOUR * back for back in (3, 2, 1, 0)]) == [NOW - HOUR * back for back in (2, 1, 0)]
 
 
-def test_it_can_be_the_oldest(ledger):
+def test_it_can_be_the_oldest_as_well(ledger):
     instance = fleet.instance(ledger, {NOW - MINUTE * 20 * back: {} for back in range(7)})
     bounds = [NOW - HOUR * back for back in (3, 2, 1, 0)]
 
-    oldest = [snapshot.timestamp for snapshot in Snapshot.objects.spread(instance, bounds, oldest=True)]
+    ends = [snapshot.timestamp for snapshot in Snapshot.objects.spread(instance, bounds, both_ends=True)]
 
-    assert oldest == [NOW - 2 * HOUR, NOW - 100 * MINUTE, NOW - 40 * MINUTE]
+    assert ends == [NOW - MINUTE * back for back in (120, 100, 60, 40, 0)]
 
 
 def test_the_newest_until_a_moment_is_found(ledger):
