@@ -124,7 +124,7 @@ def test_a_limit_of_the_server_is_kept_to(server, tmp_path):
     process.reporter.turn(is_forced=True)
     assert not process.reporter.has_sent_all
 
-    state = process.reporter._state()
+    state = process.reporter.state()
     assert "429" in state.problem
     assert 1 <= state.not_before - process.now <= 70
 
