@@ -15,12 +15,24 @@ from django.http import HttpRequest, HttpResponseBase
 from django.middleware import gzip
 from django.utils.deprecation import MiddlewareMixin
 
-from shm_site.middleware import is_api
+from shm_site.middleware import GetResponse, is_api
+from shm_site.stack import roomy
 
 
 class ForPages(MiddlewareMixin):
     def __call__(self, request: HttpRequest) -> Any:
         return self.get_response(request) if is_api(request) else super().__call__(request)
+
+
+class RoomMiddleware:
+    """Templates nest deeply; what the API does fits into the stack as it is."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.get_page = roomy(get_response)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request) if is_api(request) else self.get_page(request)
 
 
 class SessionMiddleware(ForPages, sessions.SessionMiddleware):

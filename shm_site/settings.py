@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "shm_site.middleware.BrowserMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "shm_site.pages.RoomMiddleware",
     "shm_site.pages.GZipMiddleware",
     "shm_site.middleware.UnavailableMiddleware",
     "shm_site.middleware.NoNulMiddleware",

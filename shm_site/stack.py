@@ -1,4 +1,4 @@
-"""Room on the interpreter's stack, so that a whole request is answered within one piece of it.
+"""Room on the interpreter's stack, so that a whole page is made within one piece of it.
 
 CPython keeps the frames of calls in pieces of 16 KiB. A call for which there is no room left in one gets a new piece
 from the operating system, and gives it back when it returns. A loop that happens to stand right at the end of a piece
