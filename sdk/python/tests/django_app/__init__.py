@@ -1,0 +1,1 @@
+"""shm_sdk.django: what its setting means, what the checks say of it, and when a process begins to report."""
